@@ -1,0 +1,3 @@
+drop table login_failures;
+drop table sessions;
+drop table users;

@@ -1,0 +1,3 @@
+drop view actors;
+drop table members;
+drop table teams;

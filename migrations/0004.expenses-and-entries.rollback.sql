@@ -1,0 +1,3 @@
+drop table entries;
+drop table expenses;
+drop function check_entries();

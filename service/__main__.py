@@ -1,0 +1,140 @@
+"""The command line: `expenses serve`, `migrate`, `seed`, `openapi`; also as `python -m service`."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import uvloop
+from aiohttp import web
+
+from service import __version__
+from service.app import create_app
+from service.config import Config, ConfigError, load
+from service.embedded import EmbeddedError, EmbeddedPostgres, kept_secret
+from service.errors import Unavailable
+from service.keys import DOCUMENT
+from service.logs import configure
+from service.migrate import MigrationError, migrate, pending
+
+# Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
+keepalive_seconds = 75
+
+log = logging.getLogger("service")
+
+
+class StartError(Exception):
+    """Something that stops the start; the message is one line."""
+
+
+def main() -> None:
+    """Run a command; a known problem ends it with one line and status 1, a wrong setting with status 2."""
+    parser = argparse.ArgumentParser(prog="expenses", description="The Team Expense Tracker API.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, (run, about) in {
+        "serve": (serve, "serve the API; without DATABASE_URL, on an embedded PostgreSQL"),
+        "migrate": (apply, "bring the database's schema up to date"),
+        "seed": (seed, "fill a believable instance; adds nothing the second time"),
+        "openapi": (print_document, "print the OpenAPI document"),
+    }.items():
+        commands.add_parser(name, help=about, description=about).set_defaults(run=run)
+    arguments = parser.parse_args()
+    try:
+        config = load()
+        configure(config.log_level)
+        arguments.run(config)
+    except ConfigError as error:
+        sys.exit(_fail(error, 2))
+    except (EmbeddedError, MigrationError, StartError, Unavailable) as error:
+        sys.exit(_fail(error, 1))
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or Ctrl-C, and finish what is in flight."""
+    with database(config) as ready:
+        log.info("starting", extra={"version": __version__, "configuration": ready.masked()})
+        uvloop.run(_serve(ready))
+    log.info("stopped")
+
+
+def apply(config: Config) -> None:
+    """Migrate the configured database, or the embedded one."""
+    if config.database_url:
+        applied = migrate(config.database_url, say=_say)
+        _say(f"{len(applied)} applied" if applied else "nothing to apply")
+    else:
+        with database(config):
+            _say("up to date")
+
+
+def seed(config: Config) -> None:
+    """Fill the configured database, or the embedded one."""
+    from service.seed import fill  # noqa: PLC0415 -- its progress bar is not installed with the service.
+
+    with database(config) as ready:
+        uvloop.run(fill(ready))
+
+
+def print_document(config: Config) -> None:
+    """Print the OpenAPI document."""
+    print(create_app(replace(config, jwt_secret="-" * 32))[DOCUMENT].decode())
+
+
+@contextmanager
+def database(config: Config) -> Iterator[Config]:
+    """Yield the configuration with a database that is there and migrated.
+
+    The embedded one is started and migrated; one that is configured must have been migrated before.
+    """
+    if config.database_url:
+        if missing := pending(config.database_url):
+            raise StartError(f"The database misses {len(missing)} migrations; run `expenses migrate` first.")
+        yield config
+        return
+    with EmbeddedPostgres(config.data_dir) as url:
+        migrate(url, say=log.info)
+        yield replace(config, database_url=url, jwt_secret=config.jwt_secret or kept_secret(config.data_dir))
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    runner = web.AppRunner(
+        create_app(config),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=keepalive_seconds,
+        shutdown_timeout=config.shutdown_seconds,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, config.host, config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise StartError(f"Cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
+        address = f"http://{config.host}:{runner.addresses[0][1]}"
+        log.info("serving", extra={"address": address, "documentation": f"{address}/docs"})
+        await stop.wait()
+        log.info("stopping")
+    finally:
+        await runner.cleanup()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _fail(error: Exception, status: int) -> int:
+    print(f"expenses: {error}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

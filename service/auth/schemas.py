@@ -1,0 +1,69 @@
+"""What accounts and sessions look like."""
+
+from typing import Any
+
+from marshmallow import fields
+
+from service.fields import Choice, Email, Input, Output, Text
+
+password_length_min = 12
+password_length_max = 256
+
+
+class Password(Text):
+    """A password, as it is; one that is only checked may be shorter than one that is set."""
+
+    def __init__(self, minimum: int = password_length_min, **kwargs: Any) -> None:
+        super().__init__(minimum, password_length_max, trim=False, **kwargs)
+
+
+class Registration(Input):
+    """A new account."""
+
+    email = Email(required=True)
+    password = Password(required=True)
+    name = Text(1, 100, required=True, metadata={"description": "What others see."})
+
+
+class Login(Input):
+    """An account's address and password."""
+
+    email = Email(required=True)
+    password = Password(1, required=True)
+
+
+class Refresh(Input):
+    """The refresh token of the last answer."""
+
+    refresh_token = Text(1, 200, required=True)
+
+
+class TokenRequest(Input):
+    """What an OAuth 2 client sends to log in or to refresh (RFC 6749 §4.3, §6)."""
+
+    grant_type = Choice("password", "refresh_token", required=True)
+    username = Email(load_default=None)
+    password = Password(1, load_default=None)
+    refresh_token = Text(1, 200, load_default=None)
+    scope = Text(0, 200, load_default=None, metadata={"description": "Not used."})
+    client_id = Text(0, 200, load_default=None, metadata={"description": "Not used."})
+    client_secret = Text(0, 200, load_default=None, metadata={"description": "Not used."})
+
+
+class User(Output):
+    """An account."""
+
+    user_id = fields.UUID(required=True)
+    email = fields.String(required=True, metadata={"format": "email"})
+    name = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+
+
+class Session(Output):
+    """An account with its tokens."""
+
+    user = fields.Nested(User, required=True)
+    access_token = fields.String(required=True, metadata={"description": "For `Authorization: Bearer …`."})
+    token_type = fields.String(required=True, metadata={"enum": ["Bearer"]})
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds that the access token is good for."})
+    refresh_token = fields.String(required=True, metadata={"description": "Good for one refresh."})

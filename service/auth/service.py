@@ -1,0 +1,140 @@
+"""What can be done with accounts and sessions."""
+
+import uuid
+from typing import Any
+
+from service.access import Actor
+from service.db import Database, Record, Transaction, queries, refusing
+from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
+from service.security import Security, digest
+
+# How long a refresh token that was just exchanged may be sent again.
+grace_seconds = 10.0
+
+# Failed log-ins within a window: for an address from one place, and for an address from anywhere.
+attempts_window_seconds = 15 * 60.0
+attempts_from_one_place_max = 10
+attempts_from_anywhere_max = 100
+
+wrong = "The e-mail address or the password is wrong."
+not_good = "The refresh token is not good. Log in again."
+
+
+async def register(
+    db: Database, security: Security, *, email: str, password: str, name: str, client: str
+) -> dict[str, Any]:
+    """Make an account and its first session. Raises EmailTaken."""
+    password_hash = await security.passwords.hash(password)
+    async with db.transaction() as transaction:
+        with refusing("users_email_key", EmailTaken()):
+            user: Record = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
+        return await _open_session(transaction, security, dict(user), client)
+
+
+async def login(
+    db: Database, security: Security, *, email: str, password: str, address: str, client: str
+) -> dict[str, Any]:
+    """Open a session. Raises Unauthenticated, after the same work whatever is wrong, and TooManyAttempts."""
+    account: Record | None = await queries.auth.account(db, email=email)
+    password_hash = account["password_hash"] if account else None
+    if not await admit(db, security, email=email, address=address, password_hash=password_hash, password=password):
+        raise Unauthenticated(wrong)
+    user = dict(account or {})
+    del user["password_hash"]
+    if security.passwords.is_outdated(str(password_hash)):
+        new_hash = await security.passwords.hash(password)
+        await queries.auth.rehash(db, user_id=user["user_id"], old_hash=password_hash, new_hash=new_hash)
+    return await _open_session(db, security, user, client)
+
+
+async def token(
+    db: Database,
+    security: Security,
+    *,
+    grant_type: str,
+    username: str | None,
+    password: str | None,
+    refresh_token: str | None,
+    address: str,
+    client: str,
+    **_unused: str | None,
+) -> dict[str, Any]:
+    """Log in or refresh, whichever is granted. Raises as `login` and `refresh` do."""
+    if grant_type == "refresh_token":
+        return await refresh(db, security, refresh_token=_sent("refresh_token", refresh_token))
+    email, password = _sent("username", username), _sent("password", password)
+    return await login(db, security, email=email, password=password, address=address, client=client)
+
+
+def _sent(name: str, value: str | None) -> str:
+    if value is None:
+        raise Invalid.at(f"/{name}", "required", "This is required with this grant type.")
+    return value
+
+
+async def refresh(db: Database, security: Security, *, refresh_token: str) -> dict[str, Any]:
+    """Rotate a session's tokens. Raises Unauthenticated, and ends the session when an old token of it is used."""
+    session_id = security.tokens.session_id(refresh_token)
+    next_token = security.tokens.next_refresh(refresh_token)
+    user: Record | None = await queries.auth.refresh(
+        db,
+        session_id=session_id,
+        token_hash=digest(refresh_token),
+        next_hash=digest(next_token),
+        lifetime_seconds=float(security.refresh_token_seconds),
+        grace_seconds=grace_seconds,
+    )
+    if user is None:
+        await queries.auth.revoke(db, session_id=session_id)
+        raise Unauthenticated(not_good)
+    return _issued(security, dict(user), session_id, next_token)
+
+
+async def logout(db: Database, actor: Actor) -> None:
+    """End the actor's session."""
+    await queries.auth.revoke(db, session_id=actor.session_id)
+
+
+async def admit(
+    db: Database, security: Security, *, email: str, address: str, password_hash: str | None, password: str
+) -> bool:
+    """Return whether a password is right. The attempt counts before it is checked; success forgets the failures.
+
+    Raises TooManyAttempts, without looking at the password.
+    """
+    keys = [digest(f"{email} {address}"), digest(email)]
+    limits = dict(zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True))
+    async for counted in queries.auth.attempt(db, key_hashes=keys, window_seconds=attempts_window_seconds):
+        if counted["failures"] > limits[counted["key_hash"]]:
+            raise TooManyAttempts(counted["left_seconds"])
+    if not await security.passwords.verify(password_hash, password):
+        return False
+    async for _ in queries.auth.forgive(db, key_hashes=keys):
+        pass
+    return True
+
+
+async def _open_session(
+    db: Database | Transaction, security: Security, user: dict[str, Any], client: str
+) -> dict[str, Any]:
+    session_id = str(uuid.uuid4())
+    refresh_token = security.tokens.first_refresh(session_id)
+    await queries.auth.open_session(
+        db,
+        session_id=session_id,
+        user_id=user["user_id"],
+        refresh_hash=digest(refresh_token),
+        lifetime_seconds=float(security.refresh_token_seconds),
+        client=client,
+    )
+    return _issued(security, user, session_id, refresh_token)
+
+
+def _issued(security: Security, user: dict[str, Any], session_id: str, refresh_token: str) -> dict[str, Any]:
+    return {
+        "user": user,
+        "access_token": security.tokens.access(Actor(user["user_id"], session_id)),
+        "token_type": "Bearer",
+        "expires_in": security.tokens.lifetime_seconds,
+        "refresh_token": refresh_token,
+    }

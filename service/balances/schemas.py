@@ -1,0 +1,23 @@
+"""What balances look like."""
+
+from marshmallow import fields
+
+from service.fields import Output
+
+
+class Balance(Output):
+    """A member's balance in one currency, in minor units."""
+
+    member_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    currency = fields.String(required=True)
+    paid = fields.Integer(required=True)
+    owed = fields.Integer(required=True)
+    net = fields.Integer(required=True, metadata={"description": "To be received; negative: to be given."})
+
+
+class Balances(Output):
+    """All balances of a team at one of its revisions."""
+
+    items = fields.List(fields.Nested(Balance), required=True)
+    revision = fields.Integer(required=True)

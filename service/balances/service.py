@@ -1,0 +1,13 @@
+"""What can be asked about balances."""
+
+from service.access import Actor
+from service.db import Database, Record, queries
+from service.errors import NotFound
+
+
+async def get(db: Database, actor: Actor, team_id: str) -> Record:
+    """Return the `items` and the `revision` that they stand at."""
+    balances: Record | None = await queries.balances.get(db, team_id=team_id, user_id=actor.user_id)
+    if balances is None:
+        raise NotFound("There is no such team, or you are not in it.")
+    return balances

@@ -1,0 +1,159 @@
+"""The configuration: one documented field per environment variable, read once at the start."""
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from environs import EnvError, FileAwareEnv
+from marshmallow import validate
+
+from service.embedded import default_root
+
+secret_bytes_min = 32
+
+
+class ConfigError(Exception):
+    """A setting that stops the start; the message is one line and never holds a secret's value."""
+
+
+def setting(name: str, default: Any, about: str, *, check: Any = None, secret: bool = False) -> Any:
+    """Declare a field of Config: its environment variable, default, meaning and accepted values."""
+    return field(default=default, metadata={"name": name, "about": about, "check": check, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """What can be set from outside. A secret can also be in a file, named by the variable with `_FILE` behind it."""
+
+    database_url: str = setting(
+        "DATABASE_URL",
+        "",
+        "PostgreSQL 17 or newer, as `postgresql://user:password@host:port/name`; without it an embedded one is started",
+        check=validate.Regexp(r"|postgres(ql)?://.*", error="must begin with postgresql://"),
+        secret=True,
+    )
+    jwt_secret: str = setting(
+        "EXPENSES_JWT_SECRET",
+        "",
+        f"Signs the tokens, at least {secret_bytes_min} bytes; needed with `DATABASE_URL`, else made and kept",
+        check=lambda value: not value or validate.Length(secret_bytes_min)(value.encode()),
+        secret=True,
+    )
+    host: str = setting("EXPENSES_HOST", "127.0.0.1", "The address to listen on")
+    port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
+    data_dir: Path = setting(
+        "EXPENSES_DATA_DIR", default_root(), "Where the embedded PostgreSQL keeps its data and the secret"
+    )
+    log_level: str = setting(
+        "EXPENSES_LOG_LEVEL",
+        "info",
+        "`debug`, `info`, `warning` or `error`",
+        check=validate.OneOf(["debug", "info", "warning", "error"]),
+    )
+    pool_size: int = setting(
+        "EXPENSES_POOL_SIZE", 10, "Connections to PostgreSQL at most", check=validate.Range(1, 1000)
+    )
+    pool_wait_seconds: float = setting(
+        "EXPENSES_POOL_WAIT_SECONDS",
+        1.0,
+        "How long a request waits for a connection before it is answered 503",
+        check=validate.Range(0, 60, min_inclusive=False),
+    )
+    statement_seconds: float = setting(
+        "EXPENSES_STATEMENT_SECONDS",
+        5.0,
+        "How long a statement may take before the request is answered 503",
+        check=validate.Range(0, 600, min_inclusive=False),
+    )
+    statement_cache_size: int = setting(
+        "EXPENSES_STATEMENT_CACHE_SIZE",
+        200,
+        "Prepared statements kept per connection; 0 behind a PgBouncer older than 1.21",
+        check=validate.Range(0, 10_000),
+    )
+    access_token_seconds: int = setting(
+        "EXPENSES_ACCESS_TOKEN_SECONDS", 900, "How long an access token is good", check=validate.Range(1, 86_400)
+    )
+    refresh_token_seconds: int = setting(
+        "EXPENSES_REFRESH_TOKEN_SECONDS",
+        30 * 86_400,
+        "How long a refresh token is good when it is not used",
+        check=validate.Range(60, 400 * 86_400),
+    )
+    argon2_memory_kib: int = setting(
+        "EXPENSES_ARGON2_MEMORY_KIB",
+        19_456,
+        "Memory of one password hash; not below OWASP's minimum",
+        check=validate.Range(19_456, 4_194_304),
+    )
+    argon2_passes: int = setting(
+        "EXPENSES_ARGON2_PASSES", 2, "Passes of one password hash", check=validate.Range(2, 100)
+    )
+    argon2_threads: int = setting(
+        "EXPENSES_ARGON2_THREADS", 2, "Password hashes computed at the same time", check=validate.Range(1, 64)
+    )
+    trusted_proxies: int = setting(
+        "EXPENSES_TRUSTED_PROXIES",
+        0,
+        "Proxies in front, whose entries in X-Forwarded-For are believed",
+        check=validate.Range(0, 10),
+    )
+    shutdown_seconds: float = setting(
+        "EXPENSES_SHUTDOWN_SECONDS",
+        10.0,
+        "How long requests in flight may take to finish after SIGTERM",
+        check=validate.Range(0, 600),
+    )
+
+    def masked(self) -> dict[str, Any]:
+        """Return the settings by variable, fit for a log: secrets only say whether they are set."""
+        shown = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.metadata["secret"]:
+                value = _masked(value)
+            shown[each.metadata["name"]] = str(value) if isinstance(value, Path) else value
+        return shown
+
+
+def load() -> Config:
+    """Read the environment.
+
+    Raises ConfigError, in one line, for a value that is not accepted and for an unknown EXPENSES_ variable.
+    """
+    known = {each.metadata["name"]: each for each in fields(Config)}
+    for variable in sorted(os.environ):
+        if variable.startswith("EXPENSES_") and variable.removesuffix("_FILE") not in known:
+            raise ConfigError(f"{variable} is not a setting; the README lists them all.")
+    environment = FileAwareEnv(strip_whitespace=True)
+    values = {}
+    for name, each in known.items():
+        kind = {str: environment.str, int: environment.int, float: environment.float, Path: environment.path}[each.type]  # type: ignore[index]
+        try:
+            values[each.name] = kind(name, each.default, validate=each.metadata["check"])  # type: ignore[operator]
+        except (EnvError, ValueError) as error:
+            raise ConfigError(f"{name} is not accepted: {_reason(error)} It is: {each.metadata['about']}.") from None
+    config = Config(**values)
+    if config.database_url and not config.jwt_secret:
+        raise ConfigError(
+            "EXPENSES_JWT_SECRET is missing: with DATABASE_URL there is no default. "
+            f"Set it (or EXPENSES_JWT_SECRET_FILE) to at least {secret_bytes_min} random bytes."
+        )
+    return config
+
+
+def _reason(error: Exception) -> str:
+    """Return the validator's words without the variable's name and the list brackets around them."""
+    text = str(error).split(" invalid: ", 1)[-1].strip("[]'\"")
+    return text if text.endswith(".") else f"{text}."
+
+
+def _masked(value: str) -> str:
+    if not value:
+        return "not set"
+    parts = urlsplit(value) if "://" in value else None
+    if parts is None:
+        return "set"
+    return f"{parts.scheme}://{parts.username or ''}:…@{parts.hostname or ''}{parts.path}"

@@ -1,0 +1,147 @@
+"""PostgreSQL: the pool, the queries of `sql/`, and what its errors mean to a caller."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import aiosql
+import asyncpg
+import orjson
+
+from service.config import Config
+from service.errors import Refusal, Unavailable
+from service.paths import folder
+
+Record = asyncpg.Record
+log = logging.getLogger(__name__)
+
+# The .sql files are the repository: sql/expenses/get.sql is queries.expenses.get.
+queries = aiosql.from_path(folder("sql"), "asyncpg")
+
+# What asyncpg raises when the database is down, restarting, overloaded, too slow or a standby. They share no base.
+unavailable = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InternalClientError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+
+
+class Transaction:
+    """One connection inside a transaction, with the ways in which queries are asked."""
+
+    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[Record]") -> None:
+        self.connection = connection
+        self.fetch = connection.fetch
+        self.fetchrow = connection.fetchrow
+        self.fetchval = connection.fetchval
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Transaction"]:
+        """Yield this transaction with a savepoint: what the block did is undone where it raises."""
+        async with self.connection.transaction():
+            yield self
+
+
+class Database:
+    """The pool. A query that is passed it runs on its own; `transaction` holds several together.
+
+    Every way in raises Unavailable (503) when the database does not answer, or no connection is free in time.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[Record]", wait_seconds: float) -> None:
+        self.pool = pool
+        self.wait_seconds = wait_seconds
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
+        """Return all rows."""
+        async with self._connection() as connection:
+            return await connection.fetch(sql, *arguments)
+
+    async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
+        """Return the first row, or None."""
+        async with self._connection() as connection:
+            return await connection.fetchrow(sql, *arguments)
+
+    async def fetchval(self, sql: str, *arguments: Any) -> Any:
+        """Return the first value of the first row, or None."""
+        async with self._connection() as connection:
+            return await connection.fetchval(sql, *arguments)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Yield a transaction: committed at the end of the block, rolled back where it raises."""
+        async with self._connection() as connection, connection.transaction():
+            yield Transaction(connection)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Record]"]:
+        try:
+            async with self.pool.acquire(timeout=self.wait_seconds) as connection:
+                yield connection
+        except Refusal:
+            raise
+        except unavailable as error:
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                # A failover made this server a standby: look for the primary anew.
+                await self.pool.expire_connections()
+            log.warning("database unavailable", extra={"error": f"{type(error).__name__}: {error}"})
+            raise Unavailable("The database does not answer just now. Send the request again.") from error
+
+
+@asynccontextmanager
+async def connect(config: Config) -> AsyncIterator[Database]:
+    """Open the pool for as long as the block lasts."""
+    async with asyncpg.create_pool(
+        config.database_url,
+        min_size=1,
+        max_size=config.pool_size,
+        command_timeout=config.statement_seconds,
+        timeout=3,
+        statement_cache_size=config.statement_cache_size,
+        max_cached_statement_lifetime=0,
+        init=_prepare,
+        reset=_reset,
+        server_settings={
+            "application_name": "expenses",
+            "statement_timeout": str(int(config.statement_seconds * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            # Compiling takes longer than any of our queries.
+            "jit": "off",
+        },
+    ) as pool:
+        yield Database(pool, config.pool_wait_seconds)
+
+
+@contextmanager
+def refusing(constraint: str, refusal: Refusal) -> Iterator[None]:
+    """Turn the violation of a named constraint into a refusal."""
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as error:
+        if error.constraint_name != constraint:
+            raise
+        raise refusal from error
+
+
+async def _prepare(connection: "asyncpg.Connection[Record]") -> None:
+    """Let ids be text, and let JSON pass through as PostgreSQL rendered it."""
+    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name,
+            schema="pg_catalog",
+            encoder=lambda value: orjson.dumps(value).decode(),
+            decoder=orjson.Fragment,
+            format="text",
+        )
+
+
+async def _reset(connection: "asyncpg.Connection[Record]") -> None:
+    """Give a connection back without the round trip of a reset: nothing here leaves state in a session."""

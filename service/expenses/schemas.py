@@ -1,0 +1,120 @@
+"""What expenses look like."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from service.fields import (
+    Amount,
+    Change,
+    Choice,
+    Currency,
+    Day,
+    Identifier,
+    Input,
+    Output,
+    PageQuery,
+    Part,
+    Reason,
+    Several,
+    Text,
+)
+from service.members.service import members_max
+
+# Modes of a split, and how many may pay: more of both are to come, in this shape.
+splits = ["equal", "exact"]
+payers_max = 1
+
+
+class Payer(Input):
+    """A member who paid, and how much."""
+
+    member_id = Identifier(required=True)
+    amount = Amount(required=True)
+
+
+class Participant(Input):
+    """A member who takes part, and with the exact split how much of the amount is theirs."""
+
+    member_id = Identifier(required=True)
+    amount = Amount(minimum=0, metadata={"description": "With the exact split only."})
+
+
+class ExpenseFields(Input):
+    """What an expense can be given and changed to."""
+
+    description = Text(1, 200)
+    amount = Amount()
+    currency = Currency(metadata={"description": "The team's, unless said."})
+    spent_on = Day(metadata={"description": "Today in UTC, unless said."})
+    category = Text(1, 50, allow_none=True)
+    notes = Text(1, 2000, lines=True, allow_none=True)
+    payer = Identifier(metadata={"description": "A member's id; you, unless said."})
+    payers = Several(Part(Payer), 1, payers_max, metadata={"description": "In place of `payer`."})
+    split = Choice(*splits, metadata={"description": "`equal`, unless said."})
+    participants = Several(
+        Part(Participant), 1, members_max, metadata={"description": "All active members, unless said."}
+    )
+
+    @validates_schema
+    def check_payer(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Refuse a payer that is named in two ways."""
+        if "payer" in data and "payers" in data:
+            raise ValidationError(Reason("Send either `payer` or `payers`.", "one_of"), "payers")
+
+
+class NewExpense(ExpenseFields):
+    """An expense; `{"description": "Dinner", "amount": 9000}` is enough."""
+
+    description = Text(1, 200, required=True)
+    amount = Amount(required=True)
+
+
+class ExpenseChange(ExpenseFields, Change):
+    """What changes; all else stays as it is."""
+
+
+class ExpensesQuery(PageQuery):
+    """Which expenses to list, and in which order."""
+
+    payer = Identifier(load_default=None, metadata={"description": "Only those that this member paid."})
+    participant = Identifier(load_default=None, metadata={"description": "Only those that this member takes part in."})
+    category = Text(1, 50, load_default=None)
+    spent_from = Day(load_default=None, metadata={"description": "The first day."})
+    spent_to = Day(load_default=None, metadata={"description": "The last day."})
+    q = Text(1, 200, load_default=None, metadata={"description": "Text in the description, in any case."})
+    sort = Choice("spent_on", "created_at", load_default="spent_on", metadata={"description": "Newest first."})
+
+
+class Share(Output):
+    """A member's part of an amount."""
+
+    member_id = fields.UUID(required=True)
+    amount = fields.Integer(required=True)
+
+
+class Expense(Output):
+    """An expense, with the shares it came to."""
+
+    expense_id = fields.UUID(required=True)
+    description = fields.String(required=True)
+    category = fields.String(required=True, allow_none=True)
+    amount = fields.Integer(required=True, metadata={"description": "In minor units of the currency."})
+    currency = fields.String(required=True)
+    spent_on = fields.Date(required=True)
+    notes = fields.String(required=True, allow_none=True)
+    split = fields.String(required=True, metadata={"enum": splits})
+    payers = fields.List(fields.Nested(Share), required=True)
+    participants = fields.List(fields.Nested(Share), required=True)
+    created_by = fields.UUID(required=True, metadata={"description": "The member who recorded it."})
+    version = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class Expenses(Output):
+    """A page of expenses."""
+
+    items = fields.List(fields.Nested(Expense), required=True)
+    next = fields.String(required=True, allow_none=True)

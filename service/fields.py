@@ -1,0 +1,328 @@
+"""The kinds of values that the API takes: strict, with a code and numbers in every refusal.
+
+Each is a marshmallow field whose limits are also in the OpenAPI document. Nothing is converted: `1.0`, `true` and `"1"`
+are not amounts.
+"""
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Self
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validates_schema
+
+from service.money import amount_max, currencies
+
+spent_on_min = datetime.date(2000, 1, 1)
+limit_default = 50
+limit_max = 200
+identifier = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+
+class Reason(str):
+    """A message with the code that programs read."""
+
+    __slots__ = ("code",)
+    code: str
+
+    def __new__(cls, message: str, code: str = "") -> Self:
+        """Return the message, carrying the code."""
+        reason = super().__new__(cls, message)
+        reason.code = code
+        return reason
+
+
+class Strict(fields.Field[Any]):
+    """A field whose messages carry their key as the code."""
+
+    default_error_messages = {
+        "required": "This is required.",
+        "null": "This may not be null.",
+        "validator_failed": "This is not accepted.",
+    }
+
+    def __init__(self, *args: Any, limits: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        """Add the limits to what is said of the field in the OpenAPI document."""
+        metadata = {**(limits or {}), **kwargs.pop("metadata", {})}
+        super().__init__(*args, metadata=metadata, **kwargs)
+
+    def make_error(self, key: str, **kwargs: Any) -> ValidationError:
+        """Return the error of a key of `error_messages`, with its numbers filled in."""
+        return ValidationError(Reason(str(self.error_messages[key]).format(**kwargs), key))
+
+
+class Value(Strict):
+    """A field that reads its value and nothing else."""
+
+    def read(self, value: Any) -> Any:
+        """Return what is meant. Raises one of the field's errors."""
+        raise NotImplementedError
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return self.read(value)
+
+
+class Text(Value, fields.String):
+    """Text of some characters, without leading and trailing white space, in Unicode's NFC."""
+
+    default_error_messages = {
+        "invalid": "This must be a string.",
+        "unprintable": "This has the character U+{point:04X}, which text may not have.",
+        "too_short": "This has {length} characters; it must have at least {minimum}.",
+        "too_long": "This has {length} characters, {over} more than the {maximum} there may be.",
+    }
+
+    def __init__(self, minimum: int, maximum: int, *, lines: bool = False, trim: bool = True, **kwargs: Any) -> None:
+        super().__init__(limits={"minLength": minimum, "maxLength": maximum}, **kwargs)
+        self.minimum, self.maximum, self.lines, self.trim = minimum, maximum, lines, trim
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str:
+            raise self.make_error("invalid")
+        for character in value:
+            if unicodedata.category(character) in {"Cc", "Cs"} and not (self.lines and character in "\n\t\r"):
+                raise self.make_error("unprintable", point=ord(character))
+        text = unicodedata.normalize("NFC", value.strip()) if self.trim else value
+        if len(text) < self.minimum or not any(each.isprintable() and not each.isspace() for each in text):
+            raise self.make_error("too_short", length=len(text), minimum=self.minimum)
+        if len(text) > self.maximum:
+            over = len(text) - self.maximum
+            raise self.make_error("too_long", length=len(text), over=over, maximum=self.maximum)
+        return text
+
+
+class Email(Value, fields.String):
+    """An e-mail address in its one normal form: see service.auth."""
+
+    default_error_messages = {
+        "invalid": "This must be a string.",
+        "not_email": "This is not an e-mail address that the service takes: {reason}",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(limits={"format": "email", "minLength": 3, "maxLength": 254}, **kwargs)
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str:
+            raise self.make_error("invalid")
+        try:
+            address = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+        except EmailNotValidError as error:
+            raise self.make_error("not_email", reason=str(error)) from None
+        return f"{address.ascii_local_part}@{address.ascii_domain}".lower()
+
+
+class Amount(Value, fields.Integer):
+    """A positive amount in minor units of a currency."""
+
+    default_error_messages = {
+        "invalid": "This must be an integer of the currency's minor unit: 12.50 EUR is 1250.",
+        "too_small": "This is {value}; it must be at least {minimum}.",
+        "too_large": "This is more than the {maximum} there may be.",
+    }
+
+    def __init__(self, minimum: int = 1, **kwargs: Any) -> None:
+        super().__init__(limits={"minimum": minimum, "maximum": amount_max, "example": 1250}, **kwargs)
+        self.minimum = minimum
+
+    def read(self, value: Any) -> int:
+        """Return the value."""
+        if type(value) is not int:
+            raise self.make_error("invalid")
+        if value > amount_max:
+            raise self.make_error("too_large", maximum=amount_max)
+        if value < self.minimum:
+            raise self.make_error("too_small", value=max(value, -amount_max), minimum=self.minimum)
+        return value
+
+
+class Flag(Value, fields.Boolean):
+    """True or false; in a query the words `true` and `false`."""
+
+    default_error_messages = {"invalid": "This must be true or false."}
+
+    def read(self, value: Any) -> bool:
+        """Return the value."""
+        if value is True or value == "true":
+            return True
+        if value is False or value == "false":
+            return False
+        raise self.make_error("invalid")
+
+
+class Choice(Value, fields.String):
+    """One of some words."""
+
+    default_error_messages = {"invalid": "This must be one of: {words}."}
+
+    def __init__(self, *words: str, **kwargs: Any) -> None:
+        super().__init__(limits={"enum": list(words)}, **kwargs)
+        self.words = words
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str or value not in self.words:
+            raise self.make_error("invalid", words=", ".join(self.words))
+        return value
+
+
+class Currency(Value, fields.String):
+    """An ISO 4217 code."""
+
+    default_error_messages = {"invalid": "This must be an ISO 4217 currency code in capitals, such as EUR."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(limits={"pattern": "^[A-Z]{3}$", "example": "EUR"}, **kwargs)
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str or value not in currencies:
+            raise self.make_error("invalid")
+        return value
+
+
+class Identifier(Value, fields.String):
+    """The UUID of something."""
+
+    default_error_messages = {"invalid": "This must be a UUID."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(limits={"format": "uuid"}, **kwargs)
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str or not identifier.fullmatch(value):
+            raise self.make_error("invalid")
+        return value.lower()
+
+
+class Day(Value, fields.Date):
+    """A date as YYYY-MM-DD, from the year 2000 to a year from today."""
+
+    default_error_messages = {
+        "invalid": "This must be a date as YYYY-MM-DD.",
+        "out_of_range": "This must be from {earliest} to {latest}.",
+    }
+
+    def read(self, value: Any) -> datetime.date:
+        """Return the value."""
+        if type(value) is not str or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+            raise self.make_error("invalid")
+        try:
+            day = datetime.date.fromisoformat(value)
+        except ValueError:
+            raise self.make_error("invalid") from None
+        latest = today() + datetime.timedelta(days=366)
+        if not spent_on_min <= day <= latest:
+            raise self.make_error("out_of_range", earliest=spent_on_min, latest=latest)
+        return day
+
+
+class Limit(Value, fields.Integer):
+    """How many items a page has; more than the most there can be gives the most."""
+
+    default_error_messages = {"invalid": "This must be a whole number from 1."}
+
+    def __init__(self) -> None:
+        super().__init__(load_default=limit_default, limits={"minimum": 1, "maximum": limit_max})
+
+    def read(self, value: Any) -> int:
+        """Return the value."""
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", value, re.ASCII):
+            raise self.make_error("invalid")
+        return min(int(value), limit_max)
+
+
+class Several(Strict, fields.List[Any]):
+    """A list of some length."""
+
+    default_error_messages = {
+        "invalid": "This must be a list.",
+        "too_few": "This has {length} items; it must have at least {minimum}.",
+        "too_many": "This has {length} items, {over} more than the {maximum} there may be.",
+    }
+
+    def __init__(self, item: fields.Field[Any], minimum: int, maximum: int, **kwargs: Any) -> None:
+        super().__init__(item, limits={"minItems": minimum, "maxItems": maximum}, **kwargs)
+        self.minimum, self.maximum = minimum, maximum
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if type(value) is not list:
+            raise self.make_error("invalid")
+        if len(value) < self.minimum:
+            raise self.make_error("too_few", length=len(value), minimum=self.minimum)
+        if len(value) > self.maximum:
+            over = len(value) - self.maximum
+            raise self.make_error("too_many", length=len(value), over=over, maximum=self.maximum)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Part(Strict, fields.Nested):
+    """An object inside another."""
+
+    default_error_messages = {"type": "This must be an object."}
+
+
+class Input(Schema):
+    """The base of what comes in: unknown fields are refused."""
+
+    class Meta:
+        """Marshmallow's options."""
+
+        unknown = RAISE
+
+    error_messages = {
+        "unknown": Reason("There is no such field.", "unknown"),
+        "type": Reason("This must be an object.", "type"),
+    }
+
+
+class Change(Input):
+    """The base of a partial update: what is not sent stays as it is."""
+
+    @validates_schema
+    def check_any(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Refuse a change of nothing."""
+        if not data:
+            raise ValidationError(Reason("There is nothing to change in this.", "empty"))
+
+
+class PageQuery(Input):
+    """The base of what a list is asked with."""
+
+    limit = Limit()
+    after = Text(1, 200, load_default=None, metadata={"description": "The `next` of the page before."})
+
+
+class Output(Schema):
+    """The base of what goes out. It only describes: PostgreSQL renders."""
+
+    class Meta:
+        """Marshmallow's options; in the document, no field but those named."""
+
+        unknown = EXCLUDE
+
+
+def errors(messages: Mapping[Any, Any], place: str, pointer: str = "") -> list[dict[str, str]]:
+    """Return marshmallow's nested messages as the flat `errors` of a problem document."""
+    found = []
+    for key, value in messages.items():
+        # marshmallow files what concerns the whole object under _schema.
+        here = pointer if key == "_schema" else f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+        if isinstance(value, Mapping):
+            found += errors(value, place, here)
+        else:
+            found += [
+                {"in": place, "pointer": here, "code": getattr(each, "code", "invalid"), "detail": str(each)}
+                for each in value
+            ]
+    return found
+
+
+def today() -> datetime.date:
+    """Return the date in UTC."""
+    return datetime.datetime.now(datetime.UTC).date()

@@ -1,0 +1,14 @@
+"""What the parts of an app are kept under."""
+
+from aiohttp import web
+
+from service.config import Config
+from service.db import Database
+from service.revocation import Revocations
+from service.security import Security
+
+CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
+DB: web.AppKey[Database] = web.AppKey("db", Database)
+SECURITY: web.AppKey[Security] = web.AppKey("security", Security)
+REVOCATIONS: web.AppKey[Revocations] = web.AppKey("revocations", Revocations)
+DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)

@@ -1,0 +1,45 @@
+"""Logs: one JSON object a line on standard error, each with the request it belongs to."""
+
+import datetime
+import logging
+import logging.config
+from contextvars import ContextVar
+
+from pythonjsonlogger.orjson import OrjsonFormatter
+
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+
+
+class Formatter(OrjsonFormatter):
+    """`time` (RFC 3339, UTC), `level`, `logger`, `message`, `request_id`, and what a line adds."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+        """Return the time of a line with milliseconds."""
+        at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _with_request_id(record: logging.LogRecord) -> bool:
+    if not hasattr(record, "request_id"):
+        record.request_id = current_request_id.get()
+    return True
+
+
+def configure(level: str) -> None:
+    """Send all logs of a level and above to standard error as JSON."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"request": {"()": lambda: _with_request_id}},
+            "formatters": {
+                "json": {
+                    "()": Formatter,
+                    "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+                    "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}},
+            "root": {"level": level.upper(), "handlers": ["stderr"]},
+        }
+    )

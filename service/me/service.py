@@ -1,0 +1,73 @@
+"""What can be done with one's own account."""
+
+from service.access import Actor
+from service.auth.service import admit
+from service.db import Database, Record, queries, refusing
+from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
+from service.security import Security
+
+
+async def get(db: Database, actor: Actor) -> Record:
+    """Return the actor's account."""
+    return _found(await queries.me.get(db, user_id=actor.user_id))
+
+
+async def update(
+    db: Database,
+    actor: Actor,
+    security: Security,
+    *,
+    address: str,
+    name: str | None = None,
+    email: str | None = None,
+    password: str | None = None,
+    current_password: str | None = None,
+) -> Record:
+    """Change the actor's account; a new password ends the other sessions.
+
+    Raises Invalid where the current password is missing or wrong, EmailTaken and TooManyAttempts.
+    """
+    checked_hash = None
+    if email is not None or password is not None:
+        checked_hash = await _check(db, actor, security, address, current_password)
+    password_hash = None if password is None else await security.passwords.hash(password)
+    async with db.transaction() as transaction:
+        with refusing("users_email_key", EmailTaken()):
+            user: Record | None = await queries.me.update(
+                transaction,
+                user_id=actor.user_id,
+                checked_hash=checked_hash,
+                email=email,
+                name=name,
+                password_hash=password_hash,
+            )
+        if user is None:
+            raise Conflict("The password was changed meanwhile. Nothing was changed now.")
+        if password_hash is not None:
+            async for _ in queries.me.revoke_others(transaction, user_id=actor.user_id, session_id=actor.session_id):
+                pass
+    return user
+
+
+async def _check(db: Database, actor: Actor, security: Security, address: str, current_password: str | None) -> str:
+    """Return the password hash that the current password was checked against."""
+    if current_password is None:
+        raise Invalid.at("/current_password", "required", "A new address or password needs the current password.")
+    user = await get(db, actor)
+    password_hash: str = await queries.me.password_hash(db, user_id=actor.user_id)
+    if not await admit(
+        db,
+        security,
+        email=user["email"],
+        address=address,
+        password_hash=password_hash,
+        password=current_password,
+    ):
+        raise Invalid.at("/current_password", "wrong", "This is not the current password.")
+    return password_hash
+
+
+def _found(user: Record | None) -> Record:
+    if user is None:
+        raise Unauthenticated("This account does not exist any more.")
+    return user

@@ -1,0 +1,64 @@
+"""What members look like."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from service.fields import Change, Choice, Email, Flag, Input, Output, PageQuery, Reason, Text
+from service.teams.schemas import roles
+
+
+class NewMember(Input):
+    """An account by its address, or a guest by a name."""
+
+    email = Email(metadata={"description": "Of the account to add."})
+    role = Choice(*roles, metadata={"description": "Of the account to add; `member` unless said."})
+    name = Text(1, 100, metadata={"description": "Of the guest to add."})
+
+    @validates_schema
+    def check_kind(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Refuse what is neither or both."""
+        if ("email" in data) == ("name" in data):
+            raise ValidationError(Reason("Send an `email` to add an account, or a `name` to add a guest.", "one_of"))
+        if "name" in data and "role" in data:
+            raise ValidationError(Reason("A guest has no role.", "guest"), "role")
+
+
+class MemberChange(Change):
+    """What changes; all else stays as it is."""
+
+    name = Text(1, 100)
+    role = Choice(*roles)
+
+
+class MembersQuery(PageQuery):
+    """Which members to list."""
+
+    status = Choice("active", "former", "all", load_default="active")
+
+
+class MemberRemoval(Input):
+    """How to remove a member."""
+
+    keep_balance = Flag(
+        load_default=False, metadata={"description": "Let the member go although their balance is not zero."}
+    )
+
+
+class Member(Output):
+    """A member of a team."""
+
+    member_id = fields.UUID(required=True)
+    user_id = fields.UUID(required=True, allow_none=True, metadata={"description": "The account; a guest has none."})
+    name = fields.String(required=True)
+    role = fields.String(required=True, metadata={"enum": [*roles, "guest"]})
+    joined_at = fields.DateTime(required=True)
+    left_at = fields.DateTime(required=True, allow_none=True, metadata={"description": "Since when a former member."})
+
+
+class Members(Output):
+    """A page of members."""
+
+    items = fields.List(fields.Nested(Member), required=True)
+    next = fields.String(required=True, allow_none=True)

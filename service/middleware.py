@@ -1,0 +1,139 @@
+"""What happens around every handler, from the outside in: observe, problems, authenticate."""
+
+import logging
+import re
+import time
+import uuid
+
+import asyncpg
+import orjson
+from aiohttp import web
+from aiohttp.web_exceptions import HTTPException
+
+from service import errors
+from service.endpoint import ACTOR, REQUEST_ID, Handler
+from service.keys import REVOCATIONS, SECURITY
+from service.logs import current_request_id
+from service.metrics import METRICS
+
+log = logging.getLogger("service.access")
+
+REFUSAL: web.RequestKey[str] = web.RequestKey("refusal", str)
+
+request_id_accepted = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+# On every response that does not say otherwise (OWASP REST Security Cheat Sheet).
+security_headers = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "expenses",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+# A transaction that failed so did nothing, and succeeds when it is tried again.
+transient = (asyncpg.InvalidCachedStatementError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+# What the router and the reading of a body raise, in our words.
+of_framework: dict[int, type[errors.Refusal]] = {
+    404: errors.NotFound,
+    405: errors.MethodNotAllowed,
+    413: errors.TooLarge,
+}
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id, count and time it, and write its line in the log."""
+    started = time.perf_counter()
+    sent = request.headers.get("X-Request-Id", "")
+    request_id = sent if request_id_accepted.fullmatch(sent) else uuid.uuid4().hex
+    request[REQUEST_ID] = request_id
+    token = current_request_id.set(request_id)
+    metrics = request.app[METRICS]
+    metrics.in_flight.inc({})
+    status = 499  # The client was gone before there was an answer.
+    try:
+        response = await handler(request)
+        status = response.status
+        response.headers["X-Request-Id"] = request_id
+        for name, value in security_headers.items():
+            response.headers.setdefault(name, value)
+        return response
+    finally:
+        duration_seconds = time.perf_counter() - started
+        route = request.match_info.route.name or "unmatched"
+        metrics.in_flight.dec({})
+        metrics.requests.inc({"route": route, "method": _method(request), "status": str(status)})
+        metrics.latency.observe({"route": route}, duration_seconds)
+        actor = request.get(ACTOR)
+        log.info(
+            "request",
+            extra={
+                "request_id": request_id,
+                "actor": actor and actor.user_id,
+                "method": request.method,
+                "route": route,
+                "status": status,
+                "refusal": request.get(REFUSAL),
+                "duration_ms": round(duration_seconds * 1000, 3),
+            },
+        )
+        current_request_id.reset(token)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer whatever goes wrong with a problem document that shows nothing internal."""
+    try:
+        try:
+            return await handler(request)
+        except transient:
+            return await handler(request)
+    except errors.Refusal as refusal:
+        refused = refusal
+    except HTTPException as raised:
+        if raised.status not in of_framework:
+            raise
+        allow = {"Allow": raised.headers["Allow"]} if "Allow" in raised.headers else {}
+        refused = of_framework[raised.status](headers=allow)
+    except (web.RequestPayloadError, ConnectionResetError):
+        refused = errors.Malformed("The body did not arrive whole.")
+    except asyncpg.DataError:
+        # The second net: a value that passed validation and that PostgreSQL cannot hold.
+        log.exception("PostgreSQL refused a value")
+        refused = errors.Invalid()
+    except Exception:
+        log.exception("crash")
+        refused = errors.InternalError()
+    return _problem(request, refused)
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Learn who acts; an endpoint that does not say it is public is not reached without."""
+    if request.match_info.http_exception is None and not getattr(request.match_info.handler, "public", False):
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise errors.Unauthenticated
+        actor = request.app[SECURITY].tokens.actor(token.strip())
+        if actor.session_id in request.app[REVOCATIONS]:
+            raise errors.Unauthenticated("This session has ended. Log in again.")
+        request[ACTOR] = actor
+    return await handler(request)
+
+
+def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
+    request[REFUSAL] = refusal.slug()
+    request.app[METRICS].refusals.inc({"type": refusal.slug()})
+    return web.Response(
+        body=orjson.dumps(refusal.problem(request[REQUEST_ID])),
+        status=refusal.status,
+        headers=refusal.headers,
+        content_type="application/problem+json",
+    )
+
+
+def _method(request: web.Request) -> str:
+    """Return the method as a label: a client may send any word."""
+    return request.method if request.method in {"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"} else "other"

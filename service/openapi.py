@@ -1,0 +1,92 @@
+"""The OpenAPI 3.1 document, from what the `@endpoint` decorators keep on the handlers and from the routes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from aiohttp import web
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.common import resolve_schema_cls
+from marshmallow import Schema
+
+from service import __version__
+
+description = """
+Teams record who paid what for whom, and always know who owes whom.
+
+Amounts are integers of the currency's minor unit: 12.50 EUR is `1250`, 500 JPY is `500`. Lists come in pages: pass a
+page's `next` as `after` to get the one after it. Every refusal is a problem document (RFC 9457).
+"""
+body_types = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
+
+
+def document(app: web.Application) -> dict[str, Any]:
+    """Return the document of all routes of an app."""
+    spec = APISpec(
+        title="Team Expense Tracker API",
+        version=__version__,
+        openapi_version="3.1.0",
+        info={"description": description.strip(), "license": {"name": "MIT", "identifier": "MIT"}},
+        servers=[{"url": "/"}],
+        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+    )
+    spec.components.security_scheme(
+        "login",
+        {
+            "type": "oauth2",
+            "description": "Log in with e-mail address (as username) and password.",
+            "flows": {"password": {"tokenUrl": "/v1/auth/token", "refreshUrl": "/v1/auth/token", "scopes": {}}},
+        },
+    )
+    spec.components.security_scheme(
+        "accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token."}
+    )
+    for path, method, name, handler in operations(app):
+        spec.path(path=path, operations={method: _operation(path, name, handler.__apispec__)})
+    return spec.to_dict()
+
+
+def operations(app: web.Application) -> Iterator[tuple[str, str, str, Any]]:
+    """Yield path, method, name and handler of every route; HEAD comes with GET and is not told apart."""
+    for route in app.router.routes():
+        if route.method != "HEAD" and route.resource is not None:
+            yield route.resource.canonical, route.method.lower(), route.name or "", route.handler
+
+
+def _schema_name(schema: type[Schema] | Schema | str) -> str:
+    found = resolve_schema_cls(schema)
+    return found.__name__ if isinstance(found, type) else ""
+
+
+def _operation(path: str, name: str, kept: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {key: kept[key] for key in ("summary", "description", "tags", "security")}
+    operation["operationId"] = name
+    parameters: list[dict[str, Any]] = [
+        {"in": "path", "name": key, "required": True, "schema": _path_schema(key)}
+        for key in re.findall(r"{(\w+)}", path)
+    ]
+    parameters += kept["parameters"]
+    for each in kept["schemas"]:
+        if each["location"] == "querystring":
+            # apispec's plugin takes a schema apart into its parameters.
+            parameters.append({"in": "query", "schema": each["schema"]})
+        else:
+            content = {body_types[each["location"]]: {"schema": each["schema"]}}
+            operation["requestBody"] = {"required": True, "content": content}
+    if parameters:
+        operation["parameters"] = parameters
+    operation["responses"] = {code: _response(code, response) for code, response in kept["responses"].items()}
+    return operation
+
+
+def _path_schema(key: str) -> dict[str, str]:
+    return {"type": "string", "format": "uuid"} if key.endswith("_id") else {"type": "string"}
+
+
+def _response(code: str, kept: dict[str, Any]) -> dict[str, Any]:
+    response = {key: kept[key] for key in ("description", "headers", "content") if kept.get(key)}
+    if "schema" in kept:
+        media_type = "application/json" if int(code) < 400 else "application/problem+json"  # noqa: PLR2004
+        response["content"] = {media_type: {"schema": kept["schema"]}}
+    return response

@@ -1,0 +1,100 @@
+"""What operators and newcomers look at: health, metrics, the documents."""
+
+import html
+from pathlib import Path
+
+from aiohttp import web
+from aioprometheus import render
+from marshmallow import fields
+
+from service import errors
+from service.db import queries
+from service.endpoint import endpoint, respond
+from service.fields import Output
+from service.keys import DB, DOCUMENT
+from service.metrics import METRICS
+from service.migrate import newest
+
+ui = Path(__file__).parent / "ui"
+ui_policy = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; frame-ancestors 'none'"
+)
+ui_types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+@endpoint(returns="text/html", public=True)
+async def home(_: web.Request) -> web.Response:
+    """Show where the documents, the health and the metrics are."""
+    return _html((ui / "home.html").read_text())
+
+
+class Health(Output):
+    """How the service is."""
+
+    status = fields.String(required=True, metadata={"enum": ["ok"]})
+
+
+@endpoint(returns=Health, public=True)
+async def live(request: web.Request) -> web.Response:
+    """Tell that the process runs.
+
+    Never asks the database: restarting this process would not mend that.
+    """
+    return respond(request, {"status": "ok"})
+
+
+@endpoint(returns=Health, refuses=(errors.Unavailable,), public=True)
+async def ready(request: web.Request) -> web.Response:
+    """Tell whether requests can be answered.
+
+    The database answers, and the newest migration is applied.
+    """
+    if not await queries.ops.migrated(request.app[DB], migration_id=newest()):
+        raise errors.Unavailable(f"The migration {newest()} is not applied.", retry_after_seconds=5)
+    return respond(request, {"status": "ok"})
+
+
+@endpoint(returns="text/plain", public=True)
+async def metrics(request: web.Request) -> web.Response:
+    """Return the metrics in Prometheus' text format."""
+    request.app[METRICS].observe_pool(request.app[DB])
+    content, headers = render(request.app[METRICS].registry, [])
+    return web.Response(body=content, headers=headers)
+
+
+@endpoint(returns="application/json", public=True)
+async def document(request: web.Request) -> web.Response:
+    """Return this API's OpenAPI document."""
+    return web.Response(body=request.app[DOCUMENT], content_type="application/json")
+
+
+@endpoint(returns="text/html", public=True)
+async def docs(_: web.Request) -> web.Response:
+    """Show the API in Swagger UI, to read and to try."""
+    return _html((ui / "docs.html").read_text())
+
+
+@endpoint(returns="text/plain", refuses=(errors.NotFound,), public=True)
+async def docs_file(request: web.Request) -> web.StreamResponse:
+    """Return a script or a style of the pages."""
+    path = ui / request.match_info["file"]
+    if path.parent != ui or path.suffix not in ui_types or not path.is_file():
+        raise errors.NotFound
+    headers = {"Content-Type": ui_types[path.suffix], "Cache-Control": "public, max-age=3600"}
+    return web.FileResponse(path, headers=headers)
+
+
+@endpoint(returns="text/html", refuses=(errors.NotFound,), public=True)
+async def problem(request: web.Request) -> web.Response:
+    """Explain a type of problem."""
+    for refusal in errors.refusals():
+        if refusal.slug() == request.match_info["slug"]:
+            page = (ui / "problem.html").read_text()
+            about = html.escape(refusal.about())
+            return _html(page.format(slug=refusal.slug(), status=refusal.status.value, about=about))
+    raise errors.NotFound
+
+
+def _html(page: str) -> web.Response:
+    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": ui_policy})

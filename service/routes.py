@@ -1,0 +1,48 @@
+"""The whole API on one screen: method, path, handler, name.
+
+A name is the handler's, the service function's, the SQL file's, the test file's, the operation id's, and the label in
+metrics and logs.
+"""
+
+from service import ops
+from service.auth import handlers as auth
+from service.balances import handlers as balances
+from service.endpoint import Handler
+from service.expenses import handlers as expenses
+from service.me import handlers as me
+from service.members import handlers as members
+from service.teams import handlers as teams
+
+routes: list[tuple[str, str, Handler, str]] = [
+    ("POST", "/v1/auth/register", auth.register, "auth.register"),
+    ("POST", "/v1/auth/login", auth.login, "auth.login"),
+    ("POST", "/v1/auth/token", auth.token, "auth.token"),
+    ("POST", "/v1/auth/refresh", auth.refresh, "auth.refresh"),
+    ("POST", "/v1/auth/logout", auth.logout, "auth.logout"),
+    ("GET", "/v1/me", me.get, "me.get"),
+    ("PATCH", "/v1/me", me.update, "me.update"),
+    ("POST", "/v1/teams", teams.create, "teams.create"),
+    ("GET", "/v1/teams", teams.page, "teams.page"),
+    ("GET", "/v1/teams/{team_id}", teams.get, "teams.get"),
+    ("PATCH", "/v1/teams/{team_id}", teams.update, "teams.update"),
+    ("DELETE", "/v1/teams/{team_id}", teams.delete, "teams.delete"),
+    ("POST", "/v1/teams/{team_id}/members", members.create, "members.create"),
+    ("GET", "/v1/teams/{team_id}/members", members.page, "members.page"),
+    ("GET", "/v1/teams/{team_id}/members/{member_id}", members.get, "members.get"),
+    ("PATCH", "/v1/teams/{team_id}/members/{member_id}", members.update, "members.update"),
+    ("DELETE", "/v1/teams/{team_id}/members/{member_id}", members.delete, "members.delete"),
+    ("POST", "/v1/teams/{team_id}/expenses", expenses.create, "expenses.create"),
+    ("GET", "/v1/teams/{team_id}/expenses", expenses.page, "expenses.page"),
+    ("GET", "/v1/teams/{team_id}/expenses/{expense_id}", expenses.get, "expenses.get"),
+    ("PATCH", "/v1/teams/{team_id}/expenses/{expense_id}", expenses.update, "expenses.update"),
+    ("DELETE", "/v1/teams/{team_id}/expenses/{expense_id}", expenses.delete, "expenses.delete"),
+    ("GET", "/v1/teams/{team_id}/balances", balances.get, "balances.get"),
+    ("GET", "/", ops.home, "ops.home"),
+    ("GET", "/livez", ops.live, "ops.live"),
+    ("GET", "/readyz", ops.ready, "ops.ready"),
+    ("GET", "/metrics", ops.metrics, "ops.metrics"),
+    ("GET", "/openapi.json", ops.document, "ops.document"),
+    ("GET", "/docs", ops.docs, "ops.docs"),
+    ("GET", "/docs/{file}", ops.docs_file, "ops.docs_file"),
+    ("GET", "/problems/{slug}", ops.problem, "ops.problem"),
+]

@@ -1,0 +1,175 @@
+"""Passwords and tokens. No SQL and no HTTP here."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import jwt
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from service.access import Actor
+from service.config import Config
+from service.errors import Unauthenticated, Unavailable
+
+T = TypeVar("T")
+
+# Password hashes that may wait for a thread; a log-in that comes when there are more is answered 503.
+hash_queue_max = 64
+issuer = "expenses"
+audience = "expenses-api"
+algorithm = "HS256"
+token_type = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
+# An access token of ours has some 350 characters.
+access_token_length_max = 1024
+verified_tokens_max = 4096
+
+
+class Passwords:
+    """argon2id in a few threads of its own, so that log-ins do not stop everybody else."""
+
+    def __init__(self, config: Config) -> None:
+        self.hasher = PasswordHasher(
+            time_cost=config.argon2_passes, memory_cost=config.argon2_memory_kib, parallelism=1
+        )
+        self.executor = ThreadPoolExecutor(config.argon2_threads, thread_name_prefix="argon2")
+        self.pending = 0
+        # Checked in place of a password that does not exist, so that it takes the same time.
+        self.nobody = self.hasher.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str) -> str:
+        """Return the hash to store. Raises Unavailable when too many wait."""
+        return await self._run(lambda: self.hasher.hash(password))
+
+    async def verify(self, password_hash: str | None, password: str) -> bool:
+        """Return whether a password is the one; None is nobody's. Raises Unavailable when too many wait."""
+
+        def check() -> bool:
+            try:
+                return self.hasher.verify(password_hash or self.nobody, password)
+            except (VerifyMismatchError, InvalidHashError):
+                return False
+
+        return await self._run(check) and password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Return whether a hash was made with other parameters than today's."""
+        return self.hasher.check_needs_rehash(password_hash)
+
+    def close(self) -> None:
+        """End the threads."""
+        self.executor.shutdown(cancel_futures=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self.pending >= hash_queue_max:
+            raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
+        self.pending += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        finally:
+            self.pending -= 1
+
+
+class Tokens:
+    """Access tokens (JWT, RFC 9068) and refresh tokens (opaque).
+
+    A refresh token is its session's id and 32 secret bytes. The next one is derived from it with the service's secret:
+    a client that repeats a refresh whose answer was lost gets the same answer again, and only hashes are stored.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.secret = config.jwt_secret.encode()
+        self.lifetime_seconds = config.access_token_seconds
+        self.jwt = jwt.PyJWT({"enforce_minimum_key_length": True})
+        self.verified: dict[str, tuple[Actor, float]] = {}
+
+    def access(self, actor: Actor) -> str:
+        """Return a new access token."""
+        now = int(time.time())
+        claims = {
+            "iss": issuer,
+            "aud": audience,
+            "sub": actor.user_id,
+            "sid": actor.session_id,
+            "iat": now,
+            "exp": now + self.lifetime_seconds,
+        }
+        return self.jwt.encode(claims, self.secret, algorithm, headers={"typ": token_type})
+
+    def actor(self, token: str) -> Actor:
+        """Return whose access token this is. Raises Unauthenticated for any that is not good now."""
+        if known := self.verified.get(token):
+            actor, expires_at = known
+            if time.time() < expires_at:
+                return actor
+        if len(token) > access_token_length_max:
+            raise Unauthenticated
+        try:
+            decoded = self.jwt.decode_complete(
+                token,
+                self.secret,
+                [algorithm],
+                issuer=issuer,
+                audience=audience,
+                options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "strict_aud": True},
+            )
+            claims = decoded["payload"]
+            actor = Actor(str(uuid.UUID(claims["sub"])), str(uuid.UUID(claims["sid"])))
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
+            raise Unauthenticated from None
+        if decoded["header"].get("typ") != token_type:
+            raise Unauthenticated
+        if len(self.verified) >= verified_tokens_max:
+            self.verified.clear()
+        self.verified[token] = actor, claims["exp"]
+        return actor
+
+    def first_refresh(self, session_id: str) -> str:
+        """Return the first refresh token of a session."""
+        return _encode(uuid.UUID(session_id).bytes + secrets.token_bytes(32))
+
+    def next_refresh(self, token: str) -> str:
+        """Return the refresh token that comes after one."""
+        secret = hmac.digest(self.secret, token.encode(), "sha256")
+        return _encode(base64.urlsafe_b64decode(token)[:16] + secret)
+
+    @staticmethod
+    def session_id(token: str) -> str:
+        """Return the session that a refresh token names. Raises Unauthenticated where it cannot be one of ours."""
+        try:
+            content = base64.b64decode(token, b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise Unauthenticated("The refresh token is not good. Log in again.") from None
+        if len(content) != 16 + 32:
+            raise Unauthenticated("The refresh token is not good. Log in again.")
+        return str(uuid.UUID(bytes=content[:16]))
+
+
+class Security:
+    """All that proves who somebody is."""
+
+    def __init__(self, config: Config) -> None:
+        self.passwords = Passwords(config)
+        self.tokens = Tokens(config)
+        self.refresh_token_seconds = config.refresh_token_seconds
+
+    def close(self) -> None:
+        """End the threads."""
+        self.passwords.close()
+
+
+def digest(token: str) -> bytes:
+    """Return what is stored of a secret that has 256 random bits."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _encode(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode()

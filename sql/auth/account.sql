@@ -1,0 +1,12 @@
+-- name: account(email)^
+-- The account with an address, for a log-in; nothing when there is none.
+select
+    user_id,
+    email,
+    name,
+    created_at,
+    password_hash
+from users
+where
+    email = :email
+    and deleted_at is null;

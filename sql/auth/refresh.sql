@@ -1,0 +1,28 @@
+-- name: refresh(session_id, token_hash, next_hash, lifetime_seconds, grace_seconds)^
+-- Rotate a session's refresh token and return its account; nothing when the token is not the session's.
+-- The token before stays good for a moment, for a client that never got the answer: it leads to the same next one.
+update sessions
+set
+    refresh_hash = :next_hash,
+    previous_hash = :token_hash,
+    refreshed_at = case when sessions.refresh_hash = :token_hash then now() else sessions.refreshed_at end,
+    expires_at = now() + :lifetime_seconds * interval '1 second'
+from users
+where
+    sessions.session_id = :session_id
+    and sessions.revoked_at is null
+    and sessions.expires_at > now()
+    and (
+        sessions.refresh_hash = :token_hash
+        or (
+            sessions.previous_hash = :token_hash
+            and sessions.refreshed_at > now() - :grace_seconds * interval '1 second'
+        )
+    )
+    and sessions.user_id = users.user_id
+    and users.deleted_at is null
+returning
+    users.user_id,
+    users.email,
+    users.name,
+    users.created_at;

@@ -1,0 +1,9 @@
+-- name: register(email, name, password_hash)^
+-- Add an account. The constraint users_email_key refuses an address that has one.
+insert into users (email, name, password_hash)
+values (:email, :name, :password_hash)
+returning
+    user_id,
+    email,
+    name,
+    created_at;

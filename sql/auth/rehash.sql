@@ -1,0 +1,8 @@
+-- name: rehash(user_id, old_hash, new_hash)$
+-- Keep a password under stronger parameters, unless it was changed meanwhile.
+update users
+set password_hash = :new_hash
+where
+    user_id = :user_id
+    and password_hash = :old_hash
+returning user_id;

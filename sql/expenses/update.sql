@@ -1,0 +1,104 @@
+-- name: update(team_id, actor_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, payers, participants, member_ids, paid, owed)^
+-- Put an expense and its entries in place of what they were. Asked while the team is locked, after expenses.current.
+with
+before as (
+    select to_jsonb(expenses) as record
+    from expenses
+    where
+        team_id = :team_id
+        and expense_id = :expense_id
+),
+
+expense as (
+    update expenses
+    set
+        description = :description,
+        category = :category,
+        amount = :amount,
+        currency = :currency,
+        spent_on = :spent_on,
+        notes = :notes,
+        split = :split,
+        payers = :payers,
+        participants = :participants,
+        version = expenses.version + 1,
+        updated_at = now()
+    where
+        team_id = :team_id
+        and expense_id = :expense_id
+        and deleted_at is null
+    returning
+        expense_id,
+        description,
+        category,
+        amount,
+        currency,
+        spent_on,
+        notes,
+        split,
+        payers,
+        participants,
+        created_by,
+        version,
+        created_at,
+        updated_at
+),
+
+dropped as (
+    delete from entries
+    using expense
+    where
+        entries.team_id = :team_id
+        and entries.expense_id = expense.expense_id
+        and entries.member_id <> all(:member_ids::uuid[])
+),
+
+ledger as (
+    insert into entries (team_id, expense_id, member_id, currency, paid, owed)
+    select
+        :team_id,
+        expense.expense_id,
+        entry.member_id,
+        expense.currency,
+        entry.paid,
+        entry.owed
+    from expense
+    cross join
+        unnest(:member_ids::uuid[], :paid::bigint[], :owed::bigint[]) as entry (member_id, paid, owed)
+    on conflict (team_id, expense_id, member_id) do update
+        set
+            currency = excluded.currency,
+            paid = excluded.paid,
+            owed = excluded.owed
+),
+
+history as (
+    insert into revisions (team_id, revision, actor_id, action, subject_id, before, after)
+    select
+        :team_id,
+        :revision,
+        :actor_id,
+        'expenses.update',
+        expense.expense_id,
+        before.record,
+        to_jsonb(expense)
+    from expense
+    cross join before
+)
+
+select
+    expense_id,
+    description,
+    category,
+    amount,
+    currency,
+    spent_on,
+    notes,
+    split,
+    payers,
+    participants,
+    created_by,
+    version,
+    created_at,
+    updated_at
+from expense;

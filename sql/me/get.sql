@@ -1,0 +1,11 @@
+-- name: get(user_id)^
+-- The account of the actor; nothing when it was deleted.
+select
+    user_id,
+    email,
+    name,
+    created_at
+from users
+where
+    user_id = :user_id
+    and deleted_at is null;

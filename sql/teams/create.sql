@@ -1,0 +1,55 @@
+-- name: create(user_id, name, currency)^
+-- Add a team whose first member is the actor, as its owner.
+with
+team as (
+    insert into teams (name, currency)
+    values (:name, :currency)
+    returning
+        team_id,
+        name,
+        currency,
+        revision,
+        archived_at,
+        created_at
+),
+
+owner as (
+    insert into members (team_id, user_id, name, role)
+    select
+        team.team_id,
+        users.user_id,
+        users.name,
+        'owner'
+    from team
+    cross join users
+    where users.user_id = :user_id
+    returning
+        team_id,
+        member_id,
+        role
+),
+
+history as (
+    insert into revisions (team_id, revision, actor_id, action, subject_id, after)
+    select
+        team.team_id,
+        team.revision,
+        owner.member_id,
+        'teams.create',
+        team.team_id,
+        to_jsonb(team)
+    from team
+    cross join owner
+)
+
+select
+    team.team_id,
+    team.name,
+    team.currency,
+    owner.member_id,
+    owner.role,
+    team.revision,
+    team.archived_at,
+    team.created_at
+from team
+cross join owner;

@@ -1,0 +1,18 @@
+-- name: page(user_id, after_id, size)
+-- The actor's teams, newest first, from the one after `after_id`.
+select
+    teams.team_id,
+    teams.name,
+    teams.currency,
+    actors.member_id,
+    actors.role,
+    teams.revision,
+    teams.archived_at,
+    teams.created_at
+from actors
+inner join teams on actors.team_id = teams.team_id
+where
+    actors.user_id = :user_id
+    and actors.team_id < :after_id::uuid
+order by actors.team_id desc
+limit :size;
