@@ -7,7 +7,7 @@ also deletes the team and names owners. A stranger is told that there is nothing
 from dataclasses import dataclass
 from typing import Literal
 
-from service.db import Database, Record, Transaction, queries
+from service.db import Connectable, Record, Transaction, queries
 from service.errors import Conflict, Forbidden, NotFound, Refusal, TeamArchived
 
 Role = Literal["owner", "admin", "member", "viewer"]
@@ -37,7 +37,7 @@ async def lock(transaction: Transaction, actor: Actor, team_id: str, roles: tupl
     return locked
 
 
-async def require(db: Database | Transaction, actor: Actor, team_id: str) -> Record:
+async def require(db: Connectable, actor: Actor, team_id: str) -> Record:
     """Return how the actor stands in a team: `member_id`, `role`, `archived`. Raises NotFound for a stranger."""
     standing: Record | None = await queries.teams.standing(db, team_id=team_id, user_id=actor.user_id)
     if standing is None:
@@ -45,7 +45,7 @@ async def require(db: Database | Transaction, actor: Actor, team_id: str) -> Rec
     return standing
 
 
-async def refusal(db: Database | Transaction, actor: Actor, team_id: str, roles: tuple[Role, ...]) -> Refusal:
+async def refusal(db: Connectable, actor: Actor, team_id: str, roles: tuple[Role, ...]) -> Refusal:
     """Return why a statement that asked for one of the roles found nothing. Raises NotFound for a stranger."""
     standing = await require(db, actor, team_id)
     if standing["role"] not in roles:

@@ -95,6 +95,10 @@ class Database:
             raise Unavailable("The database does not answer just now. Send the request again.") from error
 
 
+# What a service function is given: most run on the pool, and any can be a part of somebody's transaction.
+Connectable = Database | Transaction
+
+
 @asynccontextmanager
 async def connect(config: Config) -> AsyncIterator[Database]:
     """Open the pool for as long as the block lasts."""

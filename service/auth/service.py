@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from service.access import Actor
-from service.db import Database, Record, Transaction, queries, refusing
+from service.db import Connectable, Record, queries, refusing
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
 from service.security import Security, digest
 
@@ -21,7 +21,7 @@ not_good = "The refresh token is not good. Log in again."
 
 
 async def register(
-    db: Database, security: Security, *, email: str, password: str, name: str, client: str
+    db: Connectable, security: Security, *, email: str, password: str, name: str, client: str
 ) -> dict[str, Any]:
     """Make an account and its first session. Raises EmailTaken."""
     password_hash = await security.passwords.hash(password)
@@ -32,7 +32,7 @@ async def register(
 
 
 async def login(
-    db: Database, security: Security, *, email: str, password: str, address: str, client: str
+    db: Connectable, security: Security, *, email: str, password: str, address: str, client: str
 ) -> dict[str, Any]:
     """Open a session. Raises Unauthenticated, after the same work whatever is wrong, and TooManyAttempts."""
     account: Record | None = await queries.auth.account(db, email=email)
@@ -48,7 +48,7 @@ async def login(
 
 
 async def token(
-    db: Database,
+    db: Connectable,
     security: Security,
     *,
     grant_type: str,
@@ -72,7 +72,7 @@ def _sent(name: str, value: str | None) -> str:
     return value
 
 
-async def refresh(db: Database, security: Security, *, refresh_token: str) -> dict[str, Any]:
+async def refresh(db: Connectable, security: Security, *, refresh_token: str) -> dict[str, Any]:
     """Rotate a session's tokens. Raises Unauthenticated, and ends the session when an old token of it is used."""
     session_id = security.tokens.session_id(refresh_token)
     next_token = security.tokens.next_refresh(refresh_token)
@@ -90,13 +90,13 @@ async def refresh(db: Database, security: Security, *, refresh_token: str) -> di
     return _issued(security, dict(user), session_id, next_token)
 
 
-async def logout(db: Database, actor: Actor) -> None:
+async def logout(db: Connectable, actor: Actor) -> None:
     """End the actor's session."""
     await queries.auth.revoke(db, session_id=actor.session_id)
 
 
 async def admit(
-    db: Database, security: Security, *, email: str, address: str, password_hash: str | None, password: str
+    db: Connectable, security: Security, *, email: str, address: str, password_hash: str | None, password: str
 ) -> bool:
     """Return whether a password is right. The attempt counts before it is checked; success forgets the failures.
 
@@ -114,9 +114,7 @@ async def admit(
     return True
 
 
-async def _open_session(
-    db: Database | Transaction, security: Security, user: dict[str, Any], client: str
-) -> dict[str, Any]:
+async def _open_session(db: Connectable, security: Security, user: dict[str, Any], client: str) -> dict[str, Any]:
     session_id = str(uuid.uuid4())
     refresh_token = security.tokens.first_refresh(session_id)
     await queries.auth.open_session(

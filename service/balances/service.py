@@ -1,11 +1,11 @@
 """What can be asked about balances."""
 
 from service.access import Actor
-from service.db import Database, Record, queries
+from service.db import Connectable, Record, queries
 from service.errors import NotFound
 
 
-async def get(db: Database, actor: Actor, team_id: str) -> Record:
+async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
     """Return the `items` and the `revision` that they stand at."""
     balances: Record | None = await queries.balances.get(db, team_id=team_id, user_id=actor.user_id)
     if balances is None:

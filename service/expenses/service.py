@@ -8,7 +8,7 @@ import orjson
 
 from service import access
 from service.access import Actor
-from service.db import Database, Record, Transaction, queries
+from service.db import Connectable, Record, Transaction, queries
 from service.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from service.expenses.ledger import Ledger, settle
 from service.fields import today
@@ -19,7 +19,7 @@ columns = ("description", "amount", "currency", "spent_on", "category", "notes")
 
 
 async def create(
-    db: Database,
+    db: Connectable,
     actor: Actor,
     team_id: str,
     *,
@@ -74,7 +74,7 @@ async def create(
 
 
 async def page(
-    db: Database, actor: Actor, team_id: str, *, sort: str, limit: int, after: str | None, **filters: Any
+    db: Connectable, actor: Actor, team_id: str, *, sort: str, limit: int, after: str | None, **filters: Any
 ) -> Page:
     """Return a team's expenses, newest first; a filter that is None lets all through."""
     after_key, after_id = position(after, last_id, sort)
@@ -94,7 +94,7 @@ async def page(
     return cut(found, limit, "expense_id", sort)
 
 
-async def get(db: Database, actor: Actor, team_id: str, expense_id: str) -> Record:
+async def get(db: Connectable, actor: Actor, team_id: str, expense_id: str) -> Record:
     """Return a live expense."""
     expense: Record | None = await queries.expenses.get(
         db, team_id=team_id, user_id=actor.user_id, expense_id=expense_id
@@ -105,7 +105,7 @@ async def get(db: Database, actor: Actor, team_id: str, expense_id: str) -> Reco
 
 
 async def update(
-    db: Database, actor: Actor, team_id: str, expense_id: str, *, version: int | None, **changes: Any
+    db: Connectable, actor: Actor, team_id: str, expense_id: str, *, version: int | None, **changes: Any
 ) -> Record:
     """Change an expense at a version, or at any where it is None.
 
@@ -152,7 +152,7 @@ def _settle_again(expense_id: str, current: Record, changes: Mapping[str, Any]) 
     )
 
 
-async def delete(db: Database, actor: Actor, team_id: str, expense_id: str, *, version: int | None) -> None:
+async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, version: int | None) -> None:
     """Take an expense out of the ledger. Raises what `update` raises."""
     async with db.transaction() as transaction:
         locked = await access.lock(transaction, actor, team_id, access.recorders)

@@ -2,18 +2,18 @@
 
 from service.access import Actor
 from service.auth.service import admit
-from service.db import Database, Record, queries, refusing
+from service.db import Connectable, Record, queries, refusing
 from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
 from service.security import Security
 
 
-async def get(db: Database, actor: Actor) -> Record:
+async def get(db: Connectable, actor: Actor) -> Record:
     """Return the actor's account."""
     return _found(await queries.me.get(db, user_id=actor.user_id))
 
 
 async def update(
-    db: Database,
+    db: Connectable,
     actor: Actor,
     security: Security,
     *,
@@ -49,7 +49,7 @@ async def update(
     return user
 
 
-async def _check(db: Database, actor: Actor, security: Security, address: str, current_password: str | None) -> str:
+async def _check(db: Connectable, actor: Actor, security: Security, address: str, current_password: str | None) -> str:
     """Return the password hash that the current password was checked against."""
     if current_password is None:
         raise Invalid.at("/current_password", "required", "A new address or password needs the current password.")

@@ -4,7 +4,7 @@ from typing import Any
 
 from service import access
 from service.access import Actor
-from service.db import Database, Record, Transaction, queries
+from service.db import Connectable, Record, Transaction, queries
 from service.errors import AlreadyMember, Forbidden, Invalid, LastOwner, NotFound, OpenBalance, Refusal, TeamFull
 from service.paging import Page, first_id, position
 from service.paging import page as cut
@@ -13,7 +13,7 @@ members_max = 200
 
 
 async def create(
-    db: Database, actor: Actor, team_id: str, *, name: str = "", email: str = "", role: str = "member"
+    db: Connectable, actor: Actor, team_id: str, *, name: str = "", email: str = "", role: str = "member"
 ) -> Record:
     """Add a guest by name, or an account by e-mail address; owners and admins may, and only owners add owners.
 
@@ -37,7 +37,7 @@ async def create(
     return member
 
 
-async def page(db: Database, actor: Actor, team_id: str, *, status: str, limit: int, after: str | None) -> Page:
+async def page(db: Connectable, actor: Actor, team_id: str, *, status: str, limit: int, after: str | None) -> Page:
     """Return a team's members in the order in which they first joined."""
     _, after_id = position(after, first_id)
     rows = queries.members.page(
@@ -49,7 +49,7 @@ async def page(db: Database, actor: Actor, team_id: str, *, status: str, limit: 
     return cut(found, limit, "member_id")
 
 
-async def get(db: Database, actor: Actor, team_id: str, member_id: str) -> Record:
+async def get(db: Connectable, actor: Actor, team_id: str, member_id: str) -> Record:
     """Return a member, active or former."""
     member: Record | None = await queries.members.get(db, team_id=team_id, user_id=actor.user_id, member_id=member_id)
     if member is None:
@@ -58,7 +58,7 @@ async def get(db: Database, actor: Actor, team_id: str, member_id: str) -> Recor
 
 
 async def update(
-    db: Database, actor: Actor, team_id: str, member_id: str, *, name: str | None = None, role: str | None = None
+    db: Connectable, actor: Actor, team_id: str, member_id: str, *, name: str | None = None, role: str | None = None
 ) -> Record:
     """Change an active member's name or role. Raises Forbidden, LastOwner, and Invalid for the role of a guest."""
     async with db.transaction() as transaction:
@@ -77,7 +77,7 @@ async def update(
     return member
 
 
-async def delete(db: Database, actor: Actor, team_id: str, member_id: str, *, keep_balance: bool) -> None:
+async def delete(db: Connectable, actor: Actor, team_id: str, member_id: str, *, keep_balance: bool) -> None:
     """Make an active member a former one. Raises Forbidden, LastOwner and OpenBalance."""
     async with db.transaction() as transaction:
         locked = await access.lock(transaction, actor, team_id, access.everybody)

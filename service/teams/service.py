@@ -2,13 +2,13 @@
 
 from service import access
 from service.access import Actor
-from service.db import Database, Record, queries
+from service.db import Connectable, Record, queries
 from service.errors import NotFound, Unauthenticated
 from service.paging import Page, last_id, position
 from service.paging import page as cut
 
 
-async def create(db: Database, actor: Actor, *, name: str, currency: str) -> Record:
+async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> Record:
     """Make a team with the actor as its owner."""
     team: Record | None = await queries.teams.create(db, user_id=actor.user_id, name=name, currency=currency)
     if team is None:
@@ -16,14 +16,14 @@ async def create(db: Database, actor: Actor, *, name: str, currency: str) -> Rec
     return team
 
 
-async def page(db: Database, actor: Actor, *, limit: int, after: str | None) -> Page:
+async def page(db: Connectable, actor: Actor, *, limit: int, after: str | None) -> Page:
     """Return the actor's teams, newest first."""
     _, after_id = position(after, last_id)
     rows = queries.teams.page(db, user_id=actor.user_id, after_id=after_id, size=limit + 1)
     return cut([row async for row in rows], limit, "team_id")
 
 
-async def get(db: Database, actor: Actor, team_id: str) -> Record:
+async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
     """Return a team of the actor."""
     team: Record | None = await queries.teams.get(db, team_id=team_id, user_id=actor.user_id)
     if team is None:
@@ -32,7 +32,7 @@ async def get(db: Database, actor: Actor, team_id: str) -> Record:
 
 
 async def update(
-    db: Database,
+    db: Connectable,
     actor: Actor,
     team_id: str,
     *,
@@ -49,7 +49,7 @@ async def update(
     return team
 
 
-async def delete(db: Database, actor: Actor, team_id: str) -> None:
+async def delete(db: Connectable, actor: Actor, team_id: str) -> None:
     """Mark a team as deleted; owners may."""
     if await queries.teams.delete(db, team_id=team_id, user_id=actor.user_id) is None:
         raise await access.refusal(db, actor, team_id, access.owners)

@@ -1,0 +1,250 @@
+"""A database per test, cloned from a migrated template; the service on it; and people who use it over HTTP."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import asyncpg
+import psycopg
+import pytest
+from aiohttp import web
+
+from service.app import create_app
+from service.config import Config
+from service.keys import DOCUMENT
+from service.migrate import migrate
+from tests.contract import Contract
+from tests.postgres import Server, server
+
+PASSWORD = "correct horse battery"
+counter = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # What a developer's shell sets must not reach the tests.
+    for name in list(os.environ):
+        if name.startswith("EXPENSES_") or name == "DATABASE_URL":
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The server that this run's databases are on."""
+    with server() as started:
+        yield started
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _say_which_server(postgres: Server, record_testsuite_property: Any) -> None:
+    record_testsuite_property("postgres", postgres.description)
+
+
+def pytest_report_header() -> str:
+    return "PostgreSQL: the first of TEST_DATABASE_URL, Testcontainers, embedded (see tests/postgres.py)"
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Server) -> str:
+    name = f"template_{os.getpid()}"
+    _execute(postgres, f"create database {name}")
+    migrate(postgres.dsn(name))
+    return name
+
+
+@pytest.fixture
+def empty_database(postgres: Server) -> Iterator[str]:
+    """The address of a fresh database with nothing in it."""
+    yield from _database(postgres, "template1")
+
+
+@pytest.fixture
+def database(postgres: Server, template: str) -> Iterator[str]:
+    """The address of a fresh database with the schema."""
+    yield from _database(postgres, template)
+
+
+def _database(postgres: Server, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(counter)}"
+    _execute(postgres, f"create database {name} template {template}")
+    yield postgres.dsn(name)
+    _execute(postgres, f"drop database {name} with (force)")
+
+
+def _execute(postgres: Server, sql: str) -> None:
+    with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
+        connection.execute(sql)
+
+
+@pytest.fixture
+def config(database: str) -> Config:
+    return Config(database_url=database, jwt_secret="a secret for the tests, 32 bytes at least", pool_size=10)
+
+
+@pytest.fixture
+async def db(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the test's own, to see the rows."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any
+    headers: Any
+
+
+@dataclass
+class Service:
+    """The service on a real socket, and how the tests talk to it. Every answer is held against the OpenAPI document."""
+
+    url: str
+    app: web.Application
+    http: aiohttp.ClientSession
+    contract: Contract
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str = "",
+        headers: dict[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Answer:
+        sent = dict(headers or {})
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            kwargs["json"] = body
+        async with self.http.request(method, self.url + path, headers=sent, **kwargs) as response:
+            content = await response.read()
+            is_json = response.content_type.endswith("json")
+            answer = Answer(
+                response.status,
+                await response.json(content_type=None) if is_json and content else content,
+                response.headers,
+            )
+        self.contract.check(method, path.split("?")[0], answer)
+        return answer
+
+    async def person(self, name: str = "Ann", email: str = "") -> "Person":
+        email = email or f"{name.lower().replace(' ', '.')}-{next(counter)}@example.com"
+        answer = await self.call("POST", "/v1/auth/register", {"email": email, "password": PASSWORD, "name": name})
+        assert answer.status == 201, answer.body
+        return Person(
+            self, email, answer.body["user"]["user_id"], answer.body["access_token"], answer.body["refresh_token"]
+        )
+
+
+@dataclass
+class Person:
+    """Somebody with an account; calls are made with their access token."""
+
+    service: Service
+    email: str
+    user_id: str
+    token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+
+    async def call(self, method: str, path: str, body: Any = None, **kwargs: Any) -> Answer:
+        return await self.service.call(method, path, body, token=self.token, **kwargs)
+
+    async def get(self, path: str, **kwargs: Any) -> Answer:
+        return await self.call("GET", path, **kwargs)
+
+    async def post(self, path: str, body: Any, **kwargs: Any) -> Answer:
+        return await self.call("POST", path, body, **kwargs)
+
+    async def patch(self, path: str, body: Any, if_match: str = "", **kwargs: Any) -> Answer:
+        headers = {"If-Match": if_match} if if_match else {}
+        return await self.call("PATCH", path, body, headers=headers, **kwargs)
+
+    async def delete(self, path: str, if_match: str = "", **kwargs: Any) -> Answer:
+        headers = {"If-Match": if_match} if if_match else {}
+        return await self.call("DELETE", path, headers=headers, **kwargs)
+
+    async def team(self, name: str = "Flat", currency: str = "EUR") -> "Team":
+        answer = await self.post("/v1/teams", {"name": name, "currency": currency})
+        assert answer.status == 201, answer.body
+        return Team(self, answer.body["team_id"], answer.body["member_id"])
+
+
+@dataclass
+class Team:
+    """A team, its owner, and the owner's member id."""
+
+    owner: Person
+    team_id: str
+    owner_id: str
+
+    @property
+    def path(self) -> str:
+        return f"/v1/teams/{self.team_id}"
+
+    async def guest(self, name: str = "Guest") -> str:
+        answer = await self.owner.post(f"{self.path}/members", {"name": name})
+        assert answer.status == 201, answer.body
+        return answer.body["member_id"]
+
+    async def add(self, person: Person, role: str = "member") -> str:
+        answer = await self.owner.post(f"{self.path}/members", {"email": person.email, "role": role})
+        assert answer.status == 201, answer.body
+        return answer.body["member_id"]
+
+    async def spend(self, amount: int = 9000, by: Person | None = None, **fields: Any) -> dict[str, Any]:
+        body = {"description": "Dinner", "amount": amount} | fields
+        answer = await (by or self.owner).post(f"{self.path}/expenses", body)
+        assert answer.status == 201, answer.body
+        return answer.body
+
+    async def nets(self) -> dict[str, int]:
+        """Member ids to nets, in a team with one currency."""
+        answer = await self.owner.get(f"{self.path}/balances")
+        assert answer.status == 200, answer.body
+        return {item["member_id"]: item["net"] for item in answer.body["items"]}
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Service]:
+    """Run the service as `serve` does, on a free port."""
+    app = create_app(config)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, keepalive_timeout=75, shutdown_timeout=5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        async with aiohttp.ClientSession() as http:
+            yield Service(f"http://127.0.0.1:{runner.addresses[0][1]}", app, http, Contract(app[DOCUMENT]))
+        # aiohttp closes its sockets on the loop's next turn.
+        await asyncio.sleep(0)
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def served(config: Config) -> AsyncIterator[Service]:
+    async with running(config) as service:
+        yield service
+
+
+@pytest.fixture
+async def ann(served: Service) -> Person:
+    return await served.person("Ann")
+
+
+@pytest.fixture
+async def bob(served: Service) -> Person:
+    return await served.person("Bob")
+
+
+@pytest.fixture
+async def flat(ann: Person) -> Team:
+    """Ann's team in EUR."""
+    return await ann.team()
