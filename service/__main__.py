@@ -17,7 +17,7 @@ from service.app import create_app
 from service.config import Config, ConfigError, load
 from service.embedded import EmbeddedError, EmbeddedPostgres, kept_secret
 from service.errors import Unavailable
-from service.keys import DOCUMENT
+from service.keys import DOCUMENT, LIFECYCLE
 from service.logs import configure
 from service.migrate import MigrationError, migrate, pending
 
@@ -105,12 +105,13 @@ async def _serve(config: Config) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    app = create_app(config)
     runner = web.AppRunner(
-        create_app(config),
+        app,
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=keepalive_seconds,
-        shutdown_timeout=config.shutdown_seconds,
+        shutdown_timeout=1,
     )
     await runner.setup()
     try:
@@ -123,6 +124,8 @@ async def _serve(config: Config) -> None:
         log.info("serving", extra={"address": address, "documentation": f"{address}/docs"})
         await stop.wait()
         log.info("stopping")
+        await site.stop()
+        await app[LIFECYCLE].drain(config.shutdown_seconds)
     finally:
         await runner.cleanup()
 

@@ -9,7 +9,8 @@ from service import openapi
 from service.config import Config
 from service.db import connect
 from service.endpoint import body_bytes_max
-from service.keys import CONFIG, DB, DOCUMENT, REVOCATIONS, SECURITY
+from service.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY
+from service.lifecycle import Lifecycle
 from service.metrics import METRICS, Metrics
 from service.middleware import authenticate, observe, problems
 from service.revocation import watch
@@ -22,6 +23,7 @@ def create_app(config: Config) -> web.Application:
     app = web.Application(middlewares=[observe, problems, authenticate], client_max_size=body_bytes_max)
     app[CONFIG] = config
     app[METRICS] = Metrics()
+    app[LIFECYCLE] = Lifecycle()
     for method, path, handler, name in routes:
         if method == "GET":
             app.router.add_get(path, handler, name=name)

@@ -276,7 +276,7 @@ def _document_responses(
     sent = {name: response_headers[name] for name in headers}
     success: dict[str, Any] = {"description": status.phrase, "headers": sent}
     if isinstance(returns, str):
-        success["content"] = {returns: {"schema": {"type": "string"}}}
+        success["content"] = {returns: {"schema": {"type": "object" if returns.endswith("json") else "string"}}}
         docs(responses={str(status.value): success})(handler)
     elif returns is None:
         docs(responses={str(status.value): success})(handler)

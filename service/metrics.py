@@ -5,6 +5,7 @@ from aioprometheus import Counter, Gauge, Histogram, Registry
 
 from service import __version__
 from service.db import Database
+from service.lifecycle import Lifecycle
 
 latency_seconds_buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]
 
@@ -30,11 +31,11 @@ class Metrics:
             "database_pool_connections_max", "Connections that the pool may have.", registry=self.registry
         )
         self.build = Gauge("build_info", "The version that runs.", registry=self.registry)
-        self.in_flight.set({}, 0)
         self.build.set({"version": __version__}, 1)
 
-    def observe_pool(self, db: Database) -> None:
-        """Read the pool's state, for a scrape."""
+    def observe(self, lifecycle: Lifecycle, db: Database) -> None:
+        """Read what is not counted as it happens, for a scrape."""
+        self.in_flight.set({}, lifecycle.in_flight)
         size, idle = db.pool.get_size(), db.pool.get_idle_size()
         self.pool.set({"state": "idle"}, idle)
         self.pool.set({"state": "in_use"}, size - idle)

@@ -12,7 +12,7 @@ from aiohttp.web_exceptions import HTTPException
 
 from service import errors
 from service.endpoint import ACTOR, REQUEST_ID, Handler
-from service.keys import REVOCATIONS, SECURITY
+from service.keys import LIFECYCLE, REVOCATIONS, SECURITY
 from service.logs import current_request_id
 from service.metrics import METRICS
 
@@ -51,11 +51,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[REQUEST_ID] = request_id
     token = current_request_id.set(request_id)
     metrics = request.app[METRICS]
-    metrics.in_flight.inc({})
+    lifecycle = request.app[LIFECYCLE]
+    lifecycle.begin()
     status = 499  # The client was gone before there was an answer.
     try:
         response = await handler(request)
         status = response.status
+        if lifecycle.stopping:
+            response.force_close()
         response.headers["X-Request-Id"] = request_id
         for name, value in security_headers.items():
             response.headers.setdefault(name, value)
@@ -63,7 +66,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         duration_seconds = time.perf_counter() - started
         route = request.match_info.route.name or "unmatched"
-        metrics.in_flight.dec({})
+        lifecycle.end()
         metrics.requests.inc({"route": route, "method": _method(request), "status": str(status)})
         metrics.latency.observe({"route": route}, duration_seconds)
         actor = request.get(ACTOR)

@@ -38,7 +38,7 @@ LOCK_KEY = int.from_bytes(b"expenses")
 # long. And unless told to look, a server notices that its client was killed only when the running statement is over.
 SESSION_SETTINGS = "reset all; set lock_timeout = '4s'; set client_connection_check_interval = '1s'"
 
-# The first word of a statement that would end the transaction around its file, after comments.
+# A statement, after comments, that would begin or end a transaction inside the one around its file.
 ENDS_TRANSACTION = re.compile(r"(?is)(\s|--[^\n]*\n|/\*.*?\*/)*(begin|start|commit|end|rollback|abort)\b")
 
 
@@ -130,7 +130,7 @@ def _check(migration: Migration, earlier: list[Migration]) -> None:
     for file in (Path(migration.path), _rollback_file(migration)):
         _, _, statements = read_sql_migration(str(file))
         if any(map(ENDS_TRANSACTION.match, statements)):
-            raise ValueError("it has its own begin or commit, but each file is a transaction already")
+            raise ValueError("it has its own begin or commit, which would part it from its mark")
 
 
 @contextmanager

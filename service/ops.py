@@ -1,6 +1,7 @@
 """What operators and newcomers look at: health, metrics, the documents."""
 
 import html
+import re
 from pathlib import Path
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from service import errors
 from service.db import queries
 from service.endpoint import endpoint, respond
 from service.fields import Output
-from service.keys import DB, DOCUMENT
+from service.keys import DB, DOCUMENT, LIFECYCLE
 from service.metrics import METRICS
 from service.migrate import newest
 
@@ -21,6 +22,7 @@ ui_policy = (
     "connect-src 'self'; frame-ancestors 'none'"
 )
 ui_types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+ui_files = {path.name: path for path in ui.iterdir() if path.suffix in ui_types}
 
 
 @endpoint(returns="text/html", public=True)
@@ -50,6 +52,8 @@ async def ready(request: web.Request) -> web.Response:
 
     The database answers, and the newest migration is applied.
     """
+    if request.app[LIFECYCLE].stopping:
+        raise errors.Unavailable("The service is stopping.", retry_after_seconds=5)
     if not await queries.ops.migrated(request.app[DB], migration_id=newest()):
         raise errors.Unavailable(f"The migration {newest()} is not applied.", retry_after_seconds=5)
     return respond(request, {"status": "ok"})
@@ -58,7 +62,7 @@ async def ready(request: web.Request) -> web.Response:
 @endpoint(returns="text/plain", public=True)
 async def metrics(request: web.Request) -> web.Response:
     """Return the metrics in Prometheus' text format."""
-    request.app[METRICS].observe_pool(request.app[DB])
+    request.app[METRICS].observe(request.app[LIFECYCLE], request.app[DB])
     content, headers = render(request.app[METRICS].registry, [])
     return web.Response(body=content, headers=headers)
 
@@ -78,8 +82,8 @@ async def docs(_: web.Request) -> web.Response:
 @endpoint(returns="text/plain", refuses=(errors.NotFound,), public=True)
 async def docs_file(request: web.Request) -> web.StreamResponse:
     """Return a script or a style of the pages."""
-    path = ui / request.match_info["file"]
-    if path.parent != ui or path.suffix not in ui_types or not path.is_file():
+    path = ui_files.get(request.match_info["file"])
+    if path is None:
         raise errors.NotFound
     headers = {"Content-Type": ui_types[path.suffix], "Cache-Control": "public, max-age=3600"}
     return web.FileResponse(path, headers=headers)
@@ -91,7 +95,7 @@ async def problem(request: web.Request) -> web.Response:
     for refusal in errors.refusals():
         if refusal.slug() == request.match_info["slug"]:
             page = (ui / "problem.html").read_text()
-            about = html.escape(refusal.about())
+            about = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(refusal.about()))
             return _html(page.format(slug=refusal.slug(), status=refusal.status.value, about=about))
     raise errors.NotFound
 

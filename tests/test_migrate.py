@@ -409,10 +409,10 @@ def test_accepts_every_form_of_url(empty_database, tmp_path):
     [
         "postgresql://user:secret@127.0.0.1:1/name",
         "postgresql://user:secret@nowhere.invalid/name",
-        "postgresql://user:sec/secret@127.0.0.1:1/name",
-        "postgresql://user:sec@secret@127.0.0.1:1/name",
-        "postgresql://user:sec?secret@127.0.0.1:1/name",
-        "postgresql://user:sec#secret@127.0.0.1:1/name",
+        "postgresql://user:secret/secret@127.0.0.1:1/name",
+        "postgresql://user:secret@secret@127.0.0.1:1/name",
+        "postgresql://user:secret?secret@127.0.0.1:1/name",
+        "postgresql://user:secret#secret@127.0.0.1:1/name",
         "postgresql://user:secret%zz@127.0.0.1:1/name",
         "postgresql://user:12@secret:1@127.0.0.1:1/name",
         "postgresql://user:secret@127.0.0.1:port/name",
@@ -429,6 +429,12 @@ def test_never_tells_the_password(dsn, tmp_path):
     while error:
         assert "secret" not in repr(error)
         error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("dsn", ["", "nonsense", "postgresql://user:a/b@host/name"])
+def test_says_how_a_url_is_written(dsn, tmp_path):
+    with pytest.raises(MigrationError, match="not of the form postgresql://user:password@host:port/name"):
+        migrate(dsn, write(tmp_path, ONE))
 
 
 def test_says_that_the_database_refused(empty_database, tmp_path):

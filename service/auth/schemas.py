@@ -1,8 +1,9 @@
 """What accounts and sessions look like."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import fields, pre_load
 
 from service.fields import Choice, Email, Input, Output, Text
 
@@ -48,6 +49,11 @@ class TokenRequest(Input):
     scope = Text(0, 200, load_default=None, metadata={"description": "Not used."})
     client_id = Text(0, 200, load_default=None, metadata={"description": "Not used."})
     client_secret = Text(0, 200, load_default=None, metadata={"description": "Not used."})
+
+    @pre_load
+    def drop_empty(self, data: Mapping[str, str], **_: Any) -> dict[str, str]:
+        """Take what is sent without a value as not sent (RFC 6749 §3.2)."""
+        return {name: value for name, value in data.items() if value}
 
 
 class User(Output):

@@ -11,7 +11,7 @@ class NewTeam(Input):
     """A new team."""
 
     name = Text(1, 100, required=True)
-    currency = Currency(required=True, metadata={"description": "What expenses are in that name no other."})
+    currency = Currency(required=True, metadata={"description": "Of expenses that name no other."})
 
 
 class TeamChange(Change):

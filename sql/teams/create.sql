@@ -1,9 +1,13 @@
 -- name: create(user_id, name, currency)^
--- Add a team whose first member is the actor, as its owner.
+-- Add a team whose first member is the actor, as its owner. Nothing where the account is gone.
 with
 team as (
     insert into teams (name, currency)
-    values (:name, :currency)
+    select
+        :name,
+        :currency
+    from users
+    where users.user_id = :user_id
     returning
         team_id,
         name,

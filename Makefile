@@ -1,0 +1,55 @@
+# `make` prints the targets. Each does all its own set-up.
+.DEFAULT_GOAL := help
+.PHONY: help serve seed migrate test check bench lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+help: ## Print the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+serve: .venv/local ## Serve the API on 127.0.0.1:8080, on an embedded PostgreSQL unless DATABASE_URL is set
+	@exec $(BIN)/python -m service serve
+
+seed: .venv/local ## Fill a believable instance; the second time it adds nothing
+	@exec $(BIN)/python -m service seed
+
+migrate: .venv/local ## Bring the database's schema up to date
+	@exec $(BIN)/python -m service migrate
+
+test: .venv/dev ## Run all tests
+	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+check: .venv/dev ## Lint, format, types, SQL, workflows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar -q sql migrations
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/shellcheck .ci/run
+
+bench: .venv/dev ## Measure requests per second against the bare limit (needs wrk)
+	$(BIN)/python bench/run.py
+
+lock: .venv/dev ## Pin the newest versions that requirements*.in allow, with their hashes
+	@for name in requirements requirements-local requirements-dev; do \
+	  echo "$$name.in -> $$name.txt"; \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \
+	done
+
+clean: ## Remove the environment and the caches; the data directory stays
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# .venv/local holds what serves from a checkout, .venv/dev what tests and checks besides.
+.venv/local: requirements-local.txt
+	@echo "setting up .venv for serving (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --progress-bar on --require-hashes -r $<
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/local
+	@echo "setting up .venv for tests and checks (once)"
+	$(PIP) install --quiet --progress-bar on --require-hashes -r $<
+	@touch $@

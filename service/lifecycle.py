@@ -1,0 +1,36 @@
+"""Stopping without losing a request."""
+
+import asyncio
+from contextlib import suppress
+
+
+class Lifecycle:
+    """How many requests are being answered, and whether the process is to stop.
+
+    aiohttp drops what arrives on a connection once its own shutdown begins, so a request whose body is still on its way
+    would be lost; here such requests are waited for first.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.stopping = False
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    def begin(self) -> None:
+        """Count a request in."""
+        self.in_flight += 1
+        self.idle.clear()
+
+    def end(self) -> None:
+        """Count a request out."""
+        self.in_flight -= 1
+        if not self.in_flight:
+            self.idle.set()
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Wait until all requests are answered, but not longer than `timeout_seconds`."""
+        self.stopping = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                await self.idle.wait()

@@ -1,0 +1,13 @@
+-- name: date_expenses(team_id)$
+-- Let a team's expenses have been recorded when its revisions say.
+update expenses
+set
+    created_at = revisions.at,
+    updated_at = revisions.at
+from revisions
+where
+    expenses.team_id = :team_id
+    and revisions.team_id = :team_id
+    and revisions.action = 'expenses.create'
+    and revisions.subject_id = expenses.expense_id
+returning expenses.expense_id;

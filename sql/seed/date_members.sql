@@ -1,0 +1,22 @@
+-- name: date_members(team_id)$
+-- Let members have joined and left when the team's revisions say; the one who made the team joined with it.
+update members
+set
+    joined_at = past.joined_at,
+    left_at = past.left_at
+from (
+    select
+        parties.member_id,
+        max(revisions.at) filter (where revisions.action <> 'members.delete') as joined_at,
+        max(revisions.at) filter (where revisions.action = 'members.delete') as left_at
+    from members as parties
+    inner join revisions on parties.team_id = revisions.team_id
+    where
+        parties.team_id = :team_id
+        and (revisions.subject_id = parties.member_id or revisions.action = 'teams.create')
+    group by parties.member_id
+) as past
+where
+    members.team_id = :team_id
+    and members.member_id = past.member_id
+returning members.member_id;

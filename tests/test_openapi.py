@@ -1,0 +1,60 @@
+"""GET /openapi.json."""
+
+import orjson
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from service import __main__ as command
+from service.app import create_app
+from service.config import Config
+from service.keys import DOCUMENT
+from service.routes import routes
+
+
+async def test_it_is_valid_openapi_3_1(served):
+    answer = await served.call("GET", "/openapi.json")
+    assert answer.status == 200
+    assert answer.body["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(answer.body).validate()
+
+
+async def test_it_has_every_route_and_nothing_else(served):
+    document = (await served.call("GET", "/openapi.json")).body
+    documented = {
+        (method.upper(), path, operation["operationId"])
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert documented == {(method, path, name) for method, path, _, name in routes}
+
+
+async def test_every_operation_says_what_it_is_for(served):
+    document = (await served.call("GET", "/openapi.json")).body
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert operation["summary"].endswith("."), operation
+            assert operation["tags"]
+            assert "200" in operation["responses"] or "201" in operation["responses"] or "204" in operation["responses"]
+
+
+async def test_all_but_log_in_and_operations_take_an_access_token(served):
+    document = (await served.call("GET", "/openapi.json")).body
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            public = not path.startswith("/v1") or (path.startswith("/v1/auth/") and path != "/v1/auth/logout")
+            assert (operation["security"] == []) == public, path
+
+
+async def test_the_second_app_of_a_process_has_the_same_document(config):
+    # aiohttp-apispec's own builder takes the schemas off the handlers.
+    assert create_app(config)[DOCUMENT] == create_app(config)[DOCUMENT]
+
+
+def test_the_command_line_prints_it(capsys):
+    command.print_document(Config())
+    assert orjson.loads(capsys.readouterr().out)["info"]["title"] == "Team Expense Tracker API"
+
+
+def test_every_handler_has_its_route_s_name():
+    for _, _, handler, name in routes:
+        feature = handler.__module__.split(".")[1]
+        assert name == f"{feature}.{handler.__name__}"

@@ -1,0 +1,45 @@
+"""The README says what is true: its two tables are held against the code, and its links against the tree."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from service.config import Config
+from service.routes import routes
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def rows(pattern: str) -> list[tuple[str, ...]]:
+    return re.findall(pattern, README, re.MULTILINE)
+
+
+def test_the_table_of_endpoints_is_the_router_s():
+    assert rows(r"^\| ([A-Z]+) \| `([^`]+)` \| .+ \|$") == [(method, path) for method, path, _, _ in routes]
+
+
+def test_the_table_of_settings_is_the_configuration_s():
+    def shown(value: object) -> str:
+        if isinstance(value, Path):
+            return "per user, see below"
+        return "" if value == "" else f"`{value}`"
+
+    documented = rows(r"^\| `([A-Z0-9_]+)` \| (.*?) ?\| (.+) \|$")
+    assert documented == [
+        (each.metadata["name"], shown(each.default), each.metadata["about"]) for each in fields(Config)
+    ]
+
+
+def test_its_links_lead_somewhere():
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_dependency_says_why_it_is_here():
+    documented = set(re.findall(r"^\| ([a-zA-Z0-9-]+)", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE))
+    for name in ("requirements", "requirements-local", "requirements-dev"):
+        for package in re.findall(r"^([a-z0-9-]+)", (ROOT / f"{name}.in").read_text(), re.MULTILINE):
+            assert package in documented, package
