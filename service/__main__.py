@@ -15,7 +15,8 @@ from aiohttp import web
 from service import __version__
 from service.app import create_app
 from service.config import Config, ConfigError, load
-from service.embedded import EmbeddedError, EmbeddedPostgres, kept_secret
+from service.data_directory import EmbeddedError, kept_secret
+from service.embedded import EmbeddedPostgres
 from service.errors import Unavailable
 from service.keys import DOCUMENT, LIFECYCLE
 from service.logs import configure

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from environs import EnvError, FileAwareEnv
 from marshmallow import validate
 
-from service.embedded import default_root
+from service.data_directory import default_root
 
 secret_bytes_min = 32
 

@@ -11,7 +11,6 @@ import importlib.metadata
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import subprocess
@@ -26,9 +25,10 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from service.data_directory import EmbeddedError, make
+
 _COMMAND_TIMEOUT_SECONDS = 120
 _SHUTDOWN_TIMEOUT_SECONDS = 10
-_SECRET_LENGTH_MINIMUM = 32
 _SOCKET_PARENT = Path("/tmp")  # noqa: S108 - a socket's path has at most 107 bytes, and TMPDIR may be long.
 _SETTINGS = ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=100", "shared_buffers=128MB")
 _LOSSY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
@@ -57,44 +57,6 @@ except PermissionError:
     sys.exit({_UNREACHABLE})
 os.execve(command[0], command, {{"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}})
 """
-
-
-class EmbeddedError(Exception):
-    """The embedded PostgreSQL cannot run; the message is one line that says what to do."""
-
-
-def default_root() -> Path:
-    """Return the directory for this user's data where EXPENSES_DATA_DIR names none."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/expenses")
-    try:
-        home = Path.home()
-    except RuntimeError:
-        raise EmbeddedError("this user has no home directory: set EXPENSES_DATA_DIR") from None
-    if sys.platform == "darwin":
-        return home / "Library/Application Support/expenses"
-    data_home = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (data_home if data_home.is_absolute() else home / ".local/share") / "expenses"
-
-
-def kept_secret(root: Path) -> str:
-    """Return the signing secret kept in `root`, made at the first call; processes that call at once get the same."""
-    path = root / "jwt-secret"
-    try:
-        _make_root(root)
-        if not path.exists():
-            # The link appears with its whole content or not at all, and never replaces another's.
-            with tempfile.NamedTemporaryFile("w", dir=root) as complete, suppress(FileExistsError):
-                complete.write(secrets.token_urlsafe(48))
-                complete.flush()
-                os.fsync(complete.fileno())
-                path.hardlink_to(complete.name)
-        secret = path.read_text().strip()
-    except OSError as error:
-        raise EmbeddedError(f"cannot keep a signing secret ({error}): set EXPENSES_JWT_SECRET") from error
-    if len(secret) < _SECRET_LENGTH_MINIMUM:
-        raise EmbeddedError(f"{path} is too short for a secret: remove it and a new one is made")
-    return secret
 
 
 class EmbeddedPostgres:
@@ -143,7 +105,7 @@ class EmbeddedPostgres:
 
     def _start(self, resources: ExitStack, timeout_seconds: float) -> None:
         self._user = _server_user()
-        _make_root(self.root)
+        make(self.root)
         self._lock(resources)
         binaries, major = self._usable_binaries()
         if not (self.data / "PG_VERSION").exists():
@@ -281,13 +243,6 @@ class EmbeddedPostgres:
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             if not connection.execute("select 1 from pg_database where datname = 'expenses'").fetchone():
                 connection.execute("create database expenses")
-
-
-def _make_root(root: Path) -> None:
-    if not root.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        # Root's PostgreSQL runs as another user, who must get through.
-        root.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
 
 def _server_user() -> pwd.struct_passwd:

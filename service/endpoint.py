@@ -7,6 +7,7 @@ them; reading and checking a request is our own, because a body must be refused 
 import asyncio
 import functools
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -34,6 +35,8 @@ body_bytes_max = 64 * 1024
 body_seconds_max = 15
 integer_digits_max = 20
 form_fields_max = 20
+# A strong one: a weak one never matches in If-Match (RFC 9110 §13.1.1).
+etag_of_ours = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 json_types = ("application/json", "application/merge-patch+json")
 form_types = ("application/x-www-form-urlencoded",)
 
@@ -113,7 +116,7 @@ def endpoint(
         _document(checked, if_match=if_match, public=public)
         checked.__dict__["public"] = public
         _document_responses(
-            checked, returns, status, headers, (*refuses, *_implied(body or form, query, public=public))
+            checked, returns, status, headers, (*refuses, *_implied(body or form, public=public))
         )
         return checked
 
@@ -153,20 +156,17 @@ def no_content() -> web.Response:
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
-def sent_version(request: web.Request) -> int | None:
-    """Return the version that a change is meant for, or None for `*`.
+def sent_versions(request: web.Request) -> list[int] | None:
+    """Return the versions that a change is meant for, or None for `*`; what is no ETag of ours stands for no version.
 
-    Raises PreconditionRequired without the header, and PreconditionFailed for what is no ETag of ours.
+    Raises PreconditionRequired without the header.
     """
-    value = request.headers.get("If-Match")
-    if value is None:
+    sent = ",".join(request.headers.getall("If-Match", []))
+    if "If-Match" not in request.headers:
         raise errors.PreconditionRequired
-    if value.strip() == "*":
+    if sent.strip() == "*":
         return None
-    version = value.strip().strip('"')
-    if not (version.isascii() and version.isdigit() and len(version) <= len("2147483647") - 1):
-        raise errors.PreconditionFailed
-    return int(version)
+    return [int(found[1]) for each in sent.split(",") if (found := etag_of_ours.fullmatch(each.strip()))]
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
@@ -243,9 +243,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _implied(body: type[Input] | None, query: type[Input] | None, *, public: bool) -> tuple[type[errors.Refusal], ...]:
+def _implied(body: type[Input] | None, *, public: bool) -> tuple[type[errors.Refusal], ...]:
     """Return the refusals that follow from what an endpoint takes."""
-    found: tuple[type[errors.Refusal], ...] = (errors.Invalid,) if body or query else ()
+    # A query parameter that is not there to be given is refused everywhere.
+    found: tuple[type[errors.Refusal], ...] = (errors.Invalid,)
     if body:
         found += (errors.Malformed, errors.RequestTimeout, errors.TooLarge, errors.UnsupportedMediaType)
     if not public:

@@ -70,6 +70,7 @@ class Text(Value, fields.String):
     default_error_messages = {
         "invalid": "This must be a string.",
         "unprintable": "This has the character U+{point:04X}, which text may not have.",
+        "blank": "This has nothing in it that can be seen.",
         "too_short": "This has {length} characters; it must have at least {minimum}.",
         "too_long": "This has {length} characters, {over} more than the {maximum} there may be.",
     }
@@ -86,7 +87,9 @@ class Text(Value, fields.String):
             if unicodedata.category(character) in {"Cc", "Cs"} and not (self.lines and character in "\n\t\r"):
                 raise self.make_error("unprintable", point=ord(character))
         text = unicodedata.normalize("NFC", value.strip()) if self.trim else value
-        if len(text) < self.minimum or not any(each.isprintable() and not each.isspace() for each in text):
+        if text and not any(each.isprintable() and not each.isspace() for each in text):
+            raise self.make_error("blank")
+        if len(text) < self.minimum:
             raise self.make_error("too_short", length=len(text), minimum=self.minimum)
         if len(text) > self.maximum:
             over = len(text) - self.maximum
@@ -141,17 +144,23 @@ class Amount(Value, fields.Integer):
 
 
 class Flag(Value, fields.Boolean):
-    """True or false; in a query the words `true` and `false`."""
+    """True or false."""
 
     default_error_messages = {"invalid": "This must be true or false."}
 
     def read(self, value: Any) -> bool:
         """Return the value."""
-        if value is True or value == "true":
-            return True
-        if value is False or value == "false":
-            return False
-        raise self.make_error("invalid")
+        if type(value) is not bool:
+            raise self.make_error("invalid")
+        return value
+
+
+class QueryFlag(Flag):
+    """True or false in a query, as the words `true` and `false`."""
+
+    def read(self, value: Any) -> bool:
+        """Return the value."""
+        return super().read({"true": True, "false": False}.get(value))
 
 
 class Choice(Value, fields.String):

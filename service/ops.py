@@ -1,5 +1,6 @@
 """What operators and newcomers look at: health, metrics, the documents."""
 
+import functools
 import html
 import re
 from pathlib import Path
@@ -15,6 +16,9 @@ from service.fields import Output
 from service.keys import DB, DOCUMENT, LIFECYCLE
 from service.metrics import METRICS
 from service.migrate import newest
+
+# The folder does not change while the service runs.
+newest_migration = functools.cache(newest)
 
 ui = Path(__file__).parent / "ui"
 ui_policy = (
@@ -54,8 +58,8 @@ async def ready(request: web.Request) -> web.Response:
     """
     if request.app[LIFECYCLE].stopping:
         raise errors.Unavailable("The service is stopping.", retry_after_seconds=5)
-    if not await queries.ops.migrated(request.app[DB], migration_id=newest()):
-        raise errors.Unavailable(f"The migration {newest()} is not applied.", retry_after_seconds=5)
+    if not await queries.ops.migrated(request.app[DB], migration_id=newest_migration()):
+        raise errors.Unavailable(f"The migration {newest_migration()} is not applied.", retry_after_seconds=5)
     return respond(request, {"status": "ok"})
 
 

@@ -1,7 +1,6 @@
 """Keyset pages: a cursor names the last row seen, so rows that come and go meanwhile shift nothing."""
 
 import base64
-import binascii
 import datetime
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -48,7 +47,7 @@ def position(after: str | None, start_id: str, sort: str = "id") -> tuple[Any, s
     try:
         found_sort, key, found_id = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
         key = _parse[sort](key)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, OverflowError):
         raise _not_a_cursor() from None
     if found_sort != sort or not (isinstance(found_id, str) and identifier.fullmatch(found_id)):
         raise _not_a_cursor()
@@ -62,6 +61,6 @@ def _not_a_cursor() -> Invalid:
 
 _parse: dict[str, Callable[[Any], Any]] = {
     "spent_on": datetime.date.fromisoformat,
-    "created_at": datetime.datetime.fromisoformat,
+    "created_at": lambda key: datetime.datetime.fromisoformat(key).astimezone(datetime.UTC),
     "id": lambda _: None,
 }

@@ -22,7 +22,8 @@ import psycopg
 import pytest
 
 from service import embedded
-from service.embedded import EmbeddedError, EmbeddedPostgres, default_root, kept_secret
+from service.data_directory import default_root, kept_secret
+from service.embedded import EmbeddedError, EmbeddedPostgres
 
 PROJECT = Path(embedded.__file__).parents[1]
 NOBODY = pwd.getpwnam("nobody")
@@ -493,7 +494,8 @@ def test_turns_an_error_of_the_file_system_into_one_line(directory):
 def test_runs_for_a_user_who_is_not_root(directory):
     code = """
 import os, sys
-from service.embedded import EmbeddedPostgres, default_root, kept_secret
+from service.data_directory import default_root, kept_secret
+from service.embedded import EmbeddedPostgres
 root = default_root()
 kept_secret(root)
 for _ in range(2):
@@ -546,15 +548,14 @@ def test_has_a_default_directory_per_user(monkeypatch, user, platform, data_home
     assert default_root() == Path(expected)
 
 
-def test_asks_for_a_directory_where_there_is_no_home(monkeypatch):
+def test_has_a_default_directory_where_there_is_no_home(monkeypatch):
     def getpwuid(user):
         raise KeyError(user)
 
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     monkeypatch.setattr(pwd, "getpwuid", getpwuid)
-    with pytest.raises(EmbeddedError, match="EXPENSES_DATA_DIR"):
-        default_root()
+    assert default_root() == Path("/var/lib/expenses")
 
 
 def test_keeps_one_secret_that_only_its_user_can_read(fresh):

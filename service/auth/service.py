@@ -103,9 +103,10 @@ async def admit(
     Raises TooManyAttempts, without looking at the password.
     """
     keys = [digest(f"{email} {address}"), digest(email)]
-    limits = dict(zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True))
-    async for counted in queries.auth.attempt(db, key_hashes=keys, window_seconds=attempts_window_seconds):
-        if counted["failures"] > limits[counted["key_hash"]]:
+    # What a place is refused does not count from anywhere, so no single place can keep the others out.
+    for key, failures_max in zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True):
+        counted: Record = await queries.auth.attempt(db, key_hash=key, window_seconds=attempts_window_seconds)
+        if counted["failures"] > failures_max:
             raise TooManyAttempts(counted["left_seconds"])
     if not await security.passwords.verify(password_hash, password):
         return False

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from service.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page, sent_version
+from service.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page, sent_versions
 from service.errors import Conflict, Forbidden, NotFound, PreconditionFailed, PreconditionRequired, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, Expenses, ExpensesQuery, NewExpense
@@ -55,7 +55,7 @@ async def update(request: web.Request) -> web.Response:
     """
     team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
     expense = await service.update(
-        request.app[DB], request[ACTOR], team_id, expense_id, version=sent_version(request), **request[BODY]
+        request.app[DB], request[ACTOR], team_id, expense_id, versions=sent_versions(request), **request[BODY]
     )
     return respond(request, expense, etag=expense["version"])
 
@@ -67,5 +67,5 @@ async def delete(request: web.Request) -> web.Response:
     Send its ETag in If-Match. An operator can bring it back.
     """
     team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
-    await service.delete(request.app[DB], request[ACTOR], team_id, expense_id, version=sent_version(request))
+    await service.delete(request.app[DB], request[ACTOR], team_id, expense_id, versions=sent_versions(request))
     return no_content()

@@ -105,9 +105,9 @@ async def get(db: Connectable, actor: Actor, team_id: str, expense_id: str) -> R
 
 
 async def update(
-    db: Connectable, actor: Actor, team_id: str, expense_id: str, *, version: int | None, **changes: Any
+    db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None, **changes: Any
 ) -> Record:
-    """Change an expense at a version, or at any where it is None.
+    """Change an expense at one of some versions, or at any where they are None.
 
     Members may change what they recorded, admins everything. Members who left stay in it where they were. Raises
     PreconditionFailed, and Invalid as `create` does.
@@ -119,7 +119,7 @@ async def update(
         )
         if current is None:
             raise NotFound("There is no such expense.")
-        _check_may_change(current, version)
+        _check_may_change(current, versions)
         ledger = _settle_again(expense_id, current, changes)
         changed: Record = await queries.expenses.update(
             transaction,
@@ -152,7 +152,7 @@ def _settle_again(expense_id: str, current: Record, changes: Mapping[str, Any]) 
     )
 
 
-async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, version: int | None) -> None:
+async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None) -> None:
     """Take an expense out of the ledger. Raises what `update` raises."""
     async with db.transaction() as transaction:
         locked = await access.lock(transaction, actor, team_id, access.recorders)
@@ -162,26 +162,27 @@ async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *
             user_id=actor.user_id,
             revision=locked["revision"],
             expense_id=expense_id,
-            version=version,
+            versions=versions,
         )
         if deleted is None:
-            await _refuse_delete(transaction, actor, team_id, expense_id, version)
+            await _refuse_delete(transaction, actor, team_id, expense_id, versions)
 
 
 async def _refuse_delete(
-    transaction: Transaction, actor: Actor, team_id: str, expense_id: str, version: int | None
+    transaction: Transaction, actor: Actor, team_id: str, expense_id: str, versions: list[int] | None
 ) -> None:
     current: Record | None = await queries.expenses.current(
         transaction, team_id=team_id, user_id=actor.user_id, expense_id=expense_id
     )
     if current is None:
         raise NotFound("There is no such expense.")
-    _check_may_change(current, version)
+    _check_may_change(current, versions)
     raise Conflict
 
 
-def _check_may_change(current: Record, version: int | None) -> None:
+def _check_may_change(current: Record, versions: list[int] | None) -> None:
     if current["actor_role"] not in access.managers and current["created_by"] != current["actor_id"]:
         raise Forbidden("You did not record this expense; that takes the role owner or admin.")
-    if version not in {None, current["version"]}:
-        raise PreconditionFailed(f"You have version {version}; the current one is {current['version']}.")
+    if versions is not None and current["version"] not in versions:
+        sent = " or ".join(map(str, versions)) or "that is none of ours"
+        raise PreconditionFailed(f"You have version {sent}; the current one is {current['version']}.")

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.fields import Change, Choice, Email, Flag, Input, Output, PageQuery, Reason, Text
+from service.fields import Change, Choice, Email, Input, Output, PageQuery, QueryFlag, Reason, Text
 from service.teams.schemas import roles
 
 
@@ -41,7 +41,7 @@ class MembersQuery(PageQuery):
 class MemberRemoval(Input):
     """How to remove a member."""
 
-    keep_balance = Flag(
+    keep_balance = QueryFlag(
         load_default=False, metadata={"description": "Let the member go although their balance is not zero."}
     )
 

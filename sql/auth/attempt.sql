@@ -1,12 +1,7 @@
--- name: attempt(key_hashes, window_seconds)
--- Count a log-in attempt under each key, and how long its window still lasts.
+-- name: attempt(key_hash, window_seconds)^
+-- Count a log-in attempt under a key, and how long its window still lasts.
 insert into login_failures (key_hash, window_started_at, failures)
-select
-    tried.key_hash,
-    now(),
-    1
-from unnest(:key_hashes::bytea[]) as tried (key_hash)
-order by tried.key_hash
+values (:key_hash, now(), 1)
 on conflict (key_hash) do update
     set
         failures = case
@@ -18,6 +13,5 @@ on conflict (key_hash) do update
             else login_failures.window_started_at
         end
 returning
-    key_hash,
     failures,
     ceil(extract(epoch from window_started_at + :window_seconds * interval '1 second' - now()))::int as left_seconds;

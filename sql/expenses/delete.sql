@@ -1,6 +1,6 @@
--- name: delete(team_id, user_id, revision, expense_id, version)$
+-- name: delete(team_id, user_id, revision, expense_id, versions)$
 -- Take an expense and its entries out of the ledger; the expense keeps all that a restore needs. Nothing unless the
--- actor recorded it or is an admin, and it still has the version; a null version means whichever it has.
+-- actor recorded it or is an admin, and it still has one of the versions; null means whichever it has.
 with
 before as (
     select
@@ -15,7 +15,7 @@ before as (
         and expenses.expense_id = :expense_id
         and expenses.kind = 'expense'
         and expenses.deleted_at is null
-        and (:version::integer is null or expenses.version = :version)
+        and (:versions::integer[] is null or expenses.version = any(:versions))
         and (
             actors.role in ('owner', 'admin')
             or (actors.role = 'member' and actors.member_id = expenses.created_by)

@@ -1,0 +1,70 @@
+"""POST /v1/auth/logout."""
+
+import asyncio
+import time
+
+from tests.conftest import PASSWORD, running
+
+path = "/v1/auth/logout"
+
+
+async def is_refused_within_a_second(served, token):
+    deadline = time.monotonic() + 1
+    for _ in range(50):
+        if (await served.call("GET", "/v1/me", token=token)).status == 401:
+            return time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_it_ends_both_tokens_at_once(served, ann):
+    answer = await ann.call("POST", path)
+    assert (answer.status, answer.body) == (204, b"")
+    me = await ann.get("/v1/me")
+    assert me.status == 401
+    assert me.headers["WWW-Authenticate"].startswith("Bearer")
+    assert me.body["detail"] == "This session has ended. Log in again."
+    assert (await served.call("POST", "/v1/auth/refresh", {"refresh_token": ann.refresh_token})).status == 401
+
+
+async def test_it_ends_every_access_token_of_the_session(served, ann):
+    refreshed = await served.call("POST", "/v1/auth/refresh", {"refresh_token": ann.refresh_token})
+    assert (await served.call("POST", path, token=refreshed.body["access_token"])).status == 204
+    assert (await ann.get("/v1/me")).status == 401
+    body = {"refresh_token": refreshed.body["refresh_token"]}
+    assert (await served.call("POST", "/v1/auth/refresh", body)).status == 401
+
+
+async def test_it_ends_the_session_in_every_process_within_a_second(config, ann):
+    async with running(config) as other:
+        assert (await other.call("GET", "/v1/me", token=ann.token)).status == 200
+        await ann.call("POST", path)
+        assert await is_refused_within_a_second(other, ann.token)
+        assert (await other.call("POST", "/v1/auth/refresh", {"refresh_token": ann.refresh_token})).status == 401
+
+
+async def test_it_stays_in_force_after_a_restart(config, ann):
+    await ann.call("POST", path)
+    async with running(config) as restarted:
+        assert (await restarted.call("GET", "/v1/me", token=ann.token)).status == 401
+
+
+async def test_it_leaves_other_sessions_alone(served, ann, bob):
+    login = await served.call("POST", "/v1/auth/login", {"email": ann.email, "password": PASSWORD})
+    await ann.call("POST", path)
+    assert (await served.call("GET", "/v1/me", token=login.body["access_token"])).status == 200
+    body = {"refresh_token": login.body["refresh_token"]}
+    assert (await served.call("POST", "/v1/auth/refresh", body)).status == 200
+    assert (await bob.get("/v1/me")).status == 200
+
+
+async def test_it_needs_a_session_that_has_not_ended(served, ann):
+    assert (await served.call("POST", path)).status == 401
+    assert (await ann.call("POST", path)).status == 204
+    assert (await ann.call("POST", path)).status == 401
+
+
+async def test_it_does_not_keep_from_logging_in_again(served, ann):
+    await ann.call("POST", path)
+    login = await served.call("POST", "/v1/auth/login", {"email": ann.email, "password": PASSWORD})
+    assert (await served.call("GET", "/v1/me", token=login.body["access_token"])).status == 200

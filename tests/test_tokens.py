@@ -1,0 +1,244 @@
+"""Access tokens: what is taken for one, and for how long."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+
+import pytest
+
+from service import security
+from service.access import Actor
+from service.config import Config
+from service.errors import Unauthenticated
+from service.security import Tokens
+
+path = "/v1/me"
+good_header = {"alg": "HS256", "typ": "at+jwt"}
+hour_seconds = 3600
+
+
+def encode(content):
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def decode(part):
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def sign(config, header, claims, secret=None, hash_name="sha256"):
+    """Return a token without PyJWT, which would not make most of these."""
+    signed = f"{encode(json.dumps(header).encode())}.{encode(json.dumps(claims).encode())}"
+    key = config.jwt_secret.encode() if secret is None else secret
+    return f"{signed}.{encode(hmac.digest(key, signed.encode(), hash_name))}"
+
+
+def without(claims, name):
+    return {key: value for key, value in claims.items() if key != name}
+
+
+def unsigned(header, claims):
+    return f"{encode(json.dumps(header).encode())}.{encode(json.dumps(claims).encode())}."
+
+
+def stranger_key():
+    return {"kty": "oct", "k": encode(b"k" * 32)}
+
+
+# Each is a good token but for one thing. They are made from the configuration and the claims of a good one.
+forgeries = {
+    "alg none": lambda _, claims: unsigned({"alg": "none", "typ": "at+jwt"}, claims),
+    "alg None": lambda _, claims: unsigned({"alg": "None", "typ": "at+jwt"}, claims),
+    "alg NONE": lambda _, claims: unsigned({"alg": "NONE", "typ": "at+jwt"}, claims),
+    "alg none with a signature": lambda config, claims: sign(config, {"alg": "none", "typ": "at+jwt"}, claims),
+    "alg missing": lambda config, claims: sign(config, {"typ": "at+jwt"}, claims),
+    "alg null": lambda config, claims: sign(config, good_header | {"alg": None}, claims),
+    "alg list": lambda config, claims: sign(config, good_header | {"alg": ["HS256"]}, claims),
+    "alg hs256": lambda config, claims: sign(config, good_header | {"alg": "hs256"}, claims),
+    "alg HS384": lambda config, claims: sign(config, good_header | {"alg": "HS384"}, claims, hash_name="sha384"),
+    "alg HS512": lambda config, claims: sign(config, good_header | {"alg": "HS512"}, claims, hash_name="sha512"),
+    "alg RS256": lambda config, claims: sign(config, good_header | {"alg": "RS256"}, claims),
+    "empty signature": lambda _, claims: unsigned(good_header, claims),
+    "stripped signature": lambda _, claims: unsigned(good_header, claims)[:-1],
+    "half a signature": lambda config, claims: sign(config, good_header, claims)[:-20],
+    "another's claims": lambda config, claims: ".".join(
+        [
+            *unsigned(good_header, claims | {"sub": str(uuid.uuid4())}).split(".")[:2],
+            sign(config, good_header, claims).split(".")[2],
+        ]
+    ),
+    "foreign secret": lambda config, claims: sign(config, good_header, claims, b"f" * 32),
+    "empty secret": lambda config, claims: sign(config, good_header, claims, b""),
+    "kid path, its secret": lambda config, claims: sign(
+        config, good_header | {"kid": "../../../../dev/null"}, claims, b""
+    ),
+    "kid SQL, its secret": lambda config, claims: sign(
+        config, good_header | {"kid": "x' union select 'k' --"}, claims, b"k" * 32
+    ),
+    "jwk header, its secret": lambda config, claims: sign(
+        config, good_header | {"jwk": stranger_key()}, claims, b"k" * 32
+    ),
+    "jku header": lambda config, claims: sign(
+        config, good_header | {"jku": "http://127.0.0.1:9/keys"}, claims, b"k" * 32
+    ),
+    "kid number": lambda config, claims: sign(config, good_header | {"kid": 1}, claims),
+    "crit header": lambda config, claims: sign(config, good_header | {"crit": ["x"], "x": True}, claims),
+    "b64 header": lambda config, claims: sign(config, good_header | {"crit": ["b64"], "b64": False}, claims),
+    "typ JWT": lambda config, claims: sign(config, good_header | {"typ": "JWT"}, claims),
+    "typ missing": lambda config, claims: sign(config, {"alg": "HS256"}, claims),
+    "typ list": lambda config, claims: sign(config, good_header | {"typ": ["at+jwt"]}, claims),
+    "header list": lambda config, claims: sign(config, [good_header], claims),
+    "claims list": lambda config, claims: sign(config, good_header, [claims]),
+    "expired": lambda config, claims: sign(config, good_header, claims | {"exp": claims["iat"] - 1}),
+    "exp missing": lambda config, claims: sign(config, good_header, without(claims, "exp")),
+    "exp text": lambda config, claims: sign(config, good_header, claims | {"exp": "tomorrow"}),
+    "nbf in the future": lambda config, claims: sign(config, good_header, claims | {"nbf": time.time() + hour_seconds}),
+    "iat in the future": lambda config, claims: sign(config, good_header, claims | {"iat": time.time() + hour_seconds}),
+    "iat missing": lambda config, claims: sign(config, good_header, without(claims, "iat")),
+    "iss wrong": lambda config, claims: sign(config, good_header, claims | {"iss": "other"}),
+    "iss missing": lambda config, claims: sign(config, good_header, without(claims, "iss")),
+    "iss list": lambda config, claims: sign(config, good_header, claims | {"iss": [claims["iss"]]}),
+    "aud wrong": lambda config, claims: sign(config, good_header, claims | {"aud": "other"}),
+    "aud missing": lambda config, claims: sign(config, good_header, without(claims, "aud")),
+    "aud list": lambda config, claims: sign(config, good_header, claims | {"aud": [claims["aud"], "other"]}),
+    "sub missing": lambda config, claims: sign(config, good_header, without(claims, "sub")),
+    "sub number": lambda config, claims: sign(config, good_header, claims | {"sub": 1}),
+    "sub null": lambda config, claims: sign(config, good_header, claims | {"sub": None}),
+    "sub no uuid": lambda config, claims: sign(config, good_header, claims | {"sub": "ann"}),
+    "sid missing": lambda config, claims: sign(config, good_header, without(claims, "sid")),
+    "sid number": lambda config, claims: sign(config, good_header, claims | {"sid": 1}),
+    "sid no uuid": lambda config, claims: sign(config, good_header, claims | {"sid": "x"}),
+    "too long": lambda config, claims: sign(config, good_header, claims | {"x": "x" * 2000}),
+    "nested deeply": lambda _, __: encode(b"[" * 700) + ".e30.x",
+    "not UTF-8 inside": lambda _, __: encode(b"\xff") + "." + encode(b"\xff") + ".x",
+    "three dots": lambda _, __: "...",
+    "JSON": lambda _, claims: json.dumps(claims),
+    "other alphabet": lambda _, __: "é.ü.😀",
+}
+
+headers_without_token = {
+    "nothing": None,
+    "empty": "",
+    "the scheme alone": "Bearer",
+    "the scheme and a space": "Bearer ",
+    "Basic": "Basic YW5uOmNvcnJlY3QgaG9yc2U=",
+    "another scheme": "Token {token}",
+    "no scheme": "{token}",
+    "no space": "Bearer{token}",
+    "two tokens": "Bearer {token} {token}",
+    "two schemes": "Bearer Bearer {token}",
+    "a comma": "Bearer {token},",
+    "quotes": 'Bearer "{token}"',
+}
+
+
+async def refused(served, authorization):
+    """Return the one answer that there is to everything that is no good token."""
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = await served.call("GET", path, headers=headers)
+    assert answer.status == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="expenses"'
+    return answer.body | {"instance": ""}
+
+
+async def test_it_takes_a_good_token(served, ann, config):
+    # All that follows is told apart from this one.
+    header, claims = (decode(part) for part in ann.token.split(".")[:2])
+    assert header == good_header
+    assert (await served.call("GET", path, token=sign(config, good_header, claims))).status == 200
+    assert (await served.call("GET", path, headers={"Authorization": f"bearer  {ann.token} "})).status == 200
+
+
+@pytest.mark.parametrize("forgery", forgeries)
+async def test_it_refuses_a_forged_token(served, ann, config, forgery):
+    claims = decode(ann.token.split(".")[1])
+    token = forgeries[forgery](config, claims)
+    assert await refused(served, f"Bearer {token}") == await refused(served, None)
+
+
+@pytest.mark.parametrize("header", headers_without_token)
+async def test_it_refuses_a_header_without_a_token(served, ann, header):
+    sent = headers_without_token[header]
+    assert await refused(served, sent and sent.format(token=ann.token)) == await refused(served, None)
+
+
+async def test_it_refuses_a_token_of_a_megabyte(served):
+    # The parser of the headers refuses it before the service sees it.
+    headers = {"Authorization": "Bearer " + "x" * 1_000_000}
+    async with served.http.get(served.url + path, headers=headers) as response:
+        assert response.status == 400
+    assert (await served.call("GET", path)).status == 401
+
+
+async def test_it_refuses_a_good_token_in_the_query(served, ann):
+    assert (await served.call("GET", f"{path}?access_token={ann.token}")).status == 401
+
+
+async def test_it_gives_tokens_that_say_no_more_than_they_must(ann):
+    claims = decode(ann.token.split(".")[1])
+    assert claims.keys() == {"iss", "aud", "sub", "sid", "iat", "exp"}
+    assert claims["exp"] - claims["iat"] == 900
+    assert abs(claims["iat"] - time.time()) < 10
+
+
+async def test_it_refuses_the_tokens_of_a_session_that_ended(ann, db):
+    assert (await ann.get(path)).status == 200
+    await db.execute("update sessions set revoked_at = now()")
+    deadline = time.monotonic() + 1
+    answer = await ann.get(path)
+    while answer.status == 200 and time.monotonic() < deadline:
+        answer = await ann.get(path)
+    assert answer.status == 401
+    assert answer.body["detail"] == "This session has ended. Log in again."
+
+
+async def test_it_refuses_a_token_that_was_good_until_just_now(served, ann, config):
+    claims = decode(ann.token.split(".")[1])
+    # Seconds are whole in a token: begin with one, so that it is good for almost all of it.
+    await asyncio.sleep(1 - time.time() % 1)
+    token = sign(config, good_header, claims | {"exp": int(time.time()) + 1})
+    assert (await served.call("GET", path, token=token)).status == 200
+    await asyncio.sleep(1 - time.time() % 1)
+    assert await refused(served, f"Bearer {token}") == await refused(served, None)
+
+
+def tokens_of(secret="s" * 32):
+    return Tokens(Config(jwt_secret=secret))
+
+
+def test_it_remembers_no_more_than_so_many_tokens(monkeypatch):
+    monkeypatch.setattr(security, "verified_tokens_max", 3)
+    tokens = tokens_of()
+    for _ in range(10):
+        actor = Actor(str(uuid.uuid4()), str(uuid.uuid4()))
+        assert tokens.actor(tokens.access(actor)) == actor
+        assert len(tokens.verified) <= 3
+
+
+def test_it_remembers_no_token_that_it_refused():
+    tokens = tokens_of()
+    for token in ("x", "x" * 2000, tokens_of("t" * 32).access(Actor(str(uuid.uuid4()), str(uuid.uuid4())))):
+        with pytest.raises(Unauthenticated):
+            tokens.actor(token)
+    assert tokens.verified == {}
+
+
+def test_its_refresh_tokens_have_256_random_bits():
+    session_id = str(uuid.uuid4())
+    made = {tokens_of().first_refresh(session_id) for _ in range(100)}
+    assert len(made) == 100
+    assert {len(base64.urlsafe_b64decode(each)) for each in made} == {16 + 32}
+    assert {Tokens.session_id(each) for each in made} == {session_id}
+
+
+def test_its_next_refresh_token_is_known_only_with_the_secret():
+    session_id = str(uuid.uuid4())
+    token = tokens_of().first_refresh(session_id)
+    following = tokens_of().next_refresh(token)
+    assert following == tokens_of().next_refresh(token)
+    assert following != tokens_of("t" * 32).next_refresh(token)
+    assert Tokens.session_id(following) == session_id
+    assert base64.urlsafe_b64decode(following)[16:] != hashlib.sha256(token.encode()).digest()
