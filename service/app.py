@@ -6,9 +6,9 @@ import orjson
 from aiohttp import web
 
 from service import openapi
+from service.body import body_bytes_max
 from service.config import Config
 from service.db import connect
-from service.endpoint import body_bytes_max
 from service.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY
 from service.lifecycle import Lifecycle
 from service.metrics import METRICS, Metrics

@@ -4,25 +4,24 @@ All contact with aiohttp-apispec is here: its decorators keep the schemas on the
 them; reading and checking a request is our own, because a body must be refused as precisely as it is described.
 """
 
-import asyncio
 import functools
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, NoReturn
-from urllib.parse import parse_qsl
+from typing import Any
 
 import orjson
 from aiohttp import web
 from aiohttp_apispec import docs, form_schema, json_schema, querystring_schema, response_schema
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError
 
 from service import errors
 from service.access import Actor
-from service.fields import Input, Output, identifier
-from service.fields import errors as field_errors
+from service.body import read_form, read_json
+from service.fields import identifier
 from service.paging import Page
+from service.problem import Problem
+from service.schema import Input, field_errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -31,44 +30,8 @@ BODY: web.RequestKey[dict[str, Any]] = web.RequestKey("body", dict)
 QUERY: web.RequestKey[dict[str, Any]] = web.RequestKey("query", dict)
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
-body_bytes_max = 64 * 1024
-body_seconds_max = 15
-integer_digits_max = 20
-form_fields_max = 20
 # A strong one: a weak one never matches in If-Match (RFC 9110 §13.1.1).
 etag_of_ours = re.compile(r'"([0-9]{1,9})"', re.ASCII)
-json_types = ("application/json", "application/merge-patch+json")
-form_types = ("application/x-www-form-urlencoded",)
-
-
-class FieldError(Output):
-    """Why one value is refused."""
-
-    place = fields.String(
-        required=True, data_key="in", metadata={"enum": ["body", "query", "header"], "description": "Where it was."}
-    )
-    pointer = fields.String(required=True, metadata={"description": "A JSON pointer into that place (RFC 6901)."})
-    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
-    detail = fields.String(required=True, metadata={"description": "A sentence for people, with the numbers."})
-
-
-class OpenNet(Output):
-    """What a member still has to get (or, negative, to give) in a currency."""
-
-    currency = fields.String(required=True)
-    net = fields.Integer(required=True)
-
-
-class Problem(Output):
-    """Why a request was refused (RFC 9457)."""
-
-    type = fields.String(required=True, metadata={"example": "/problems/not-found"})
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String(required=True)
-    instance = fields.String(required=True, metadata={"description": "The request id, as in X-Request-Id and the log."})
-    errors = fields.List(fields.Nested(FieldError), metadata={"description": "With status 422: what to mend."})
-    balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is open."})
 
 
 def endpoint(
@@ -88,51 +51,48 @@ def endpoint(
     The docstring is its summary and description in the API's document. The handler is called with ids that are
     well-formed and with `request[BODY]` and `request[QUERY]` validated; unless it is public, with `request[ACTOR]`.
     """
-    body_schema = body() if body else None
-    form_body_schema = form() if form else None
+    takes = body or form
+    body_schema = takes() if takes else None
+    read_body = read_form if form else read_json
     query_schema = query() if query else None
 
     def declare(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def checked(request: web.Request) -> web.StreamResponse:
-            for name, value in request.match_info.items():
-                if name.endswith("_id") and not identifier.fullmatch(value):
-                    raise errors.NotFound
+            _check_ids(request)
             if request.query_string or query_schema:
                 request[QUERY] = _validated(query_schema or Input(), _query(request), "query")
             if body_schema:
-                request[BODY] = _validated(body_schema, await _json(request), "body")
-            if form_body_schema:
-                request[BODY] = _validated(form_body_schema, await _form(request), "body")
+                request[BODY] = _validated(body_schema, await read_body(request), "body")
             return await handler(request)
 
-        for schema, keep in (
-            (body_schema, json_schema),
-            (form_body_schema, form_schema),
-            (query_schema, querystring_schema),
-        ):
-            if schema:
-                keep(schema)(checked)
+        if body_schema:
+            (form_schema if form else json_schema)(body_schema)(checked)
+        if query_schema:
+            querystring_schema(query_schema)(checked)
         _document(checked, if_match=if_match, public=public)
         checked.__dict__["public"] = public
-        _document_responses(
-            checked, returns, status, headers, (*refuses, *_implied(body or form, public=public))
-        )
+        _document_responses(checked, returns, status, headers, (*refuses, *_implied(takes, public=public)))
         return checked
 
     return declare
 
 
 def respond(
-    request: web.Request, record: Any, *, status: HTTPStatus = HTTPStatus.OK, location: str = "", etag: str = ""
+    request: web.Request,
+    record: Any,
+    *,
+    status: HTTPStatus = HTTPStatus.OK,
+    location: str = "",
+    etag: int | None = None,
 ) -> web.Response:
     """Return a record as JSON, or 304 when the client has it under the same ETag."""
     headers = {}
     if location:
         headers["Location"] = location
-    if etag:
+    if etag is not None:
         headers["ETag"] = f'"{etag}"'
-        if request.method in {"GET", "HEAD"} and _matches(request.headers.get("If-None-Match", ""), etag):
+        if request.method in {"GET", "HEAD"} and _is_known(request, headers["ETag"]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     return web.Response(
         body=orjson.dumps(record, default=dict, option=orjson.OPT_UTC_Z),
@@ -169,9 +129,19 @@ def sent_versions(request: web.Request) -> list[int] | None:
     return [int(found[1]) for each in sent.split(",") if (found := etag_of_ours.fullmatch(each.strip()))]
 
 
-def _matches(if_none_match: str, etag: str) -> bool:
-    sent = {each.strip().removeprefix("W/").strip('"') for each in if_none_match.split(",")}
-    return etag in sent or "*" in sent
+def _is_known(request: web.Request, etag: str) -> bool:
+    """Return whether If-None-Match has the ETag, by the weak comparison (RFC 9110 §13.1.2)."""
+    sent = ",".join(request.headers.getall("If-None-Match", []))
+    return not {etag, "*"}.isdisjoint(each.strip().removeprefix("W/") for each in sent.split(","))
+
+
+def _check_ids(request: web.Request) -> None:
+    for name, value in request.match_info.items():
+        if name.endswith("_id"):
+            if not identifier.fullmatch(value):
+                raise errors.NotFound
+            # As PostgreSQL renders it: ids are compared, and an expense's seeds the draw of its shares.
+            request.match_info[name] = value.lower()
 
 
 def _validated(schema: Schema, data: Any, place: str) -> dict[str, Any]:
@@ -189,58 +159,6 @@ def _query(request: web.Request) -> Mapping[str, str]:
         if len(request.query.getall(name)) > 1:
             raise errors.Invalid.at(f"/{name}", "repeated", "This may be given once.", place="query")
     return dict(request.query)
-
-
-async def _json(request: web.Request) -> Any:
-    """Read a body that is exactly JSON: RFC 8259 without duplicate names (RFC 7493 §2.3) and without NaN."""
-    content = await _content(request, json_types)
-    try:
-        return json.loads(
-            content.decode(), parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_object
-        )
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise errors.Malformed(f"The body is not JSON: {reason}.") from None
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    content = await _content(request, form_types)
-    try:
-        pairs = parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=form_fields_max, errors="strict")
-        return _object(pairs)
-    except ValueError as error:
-        raise errors.Malformed(f"The body is not a form: {error}.") from None
-
-
-async def _content(request: web.Request, media_types: tuple[str, ...]) -> bytes:
-    if request.content_type not in media_types or "Content-Encoding" in request.headers:
-        raise errors.UnsupportedMediaType(media_types[0])
-    try:
-        async with asyncio.timeout(body_seconds_max):
-            return await request.read()
-    except TimeoutError:
-        raise errors.RequestTimeout from None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _integer(digits: str) -> int:
-    """Return the number, or one as far out of range: Python refuses to read thousands of digits."""
-    if len(digits) <= integer_digits_max:
-        return int(digits)
-    return -(10**integer_digits_max) if digits.startswith("-") else 10**integer_digits_max
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice in one object")
-    for name in found:
-        if not name.isprintable():
-            raise ValueError("a name has characters that cannot be printed")
-    return found
 
 
 def _implied(body: type[Input] | None, *, public: bool) -> tuple[type[errors.Refusal], ...]:

@@ -102,6 +102,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         refused = of_framework[raised.status](headers=allow)
     except (web.RequestPayloadError, ConnectionResetError):
         refused = errors.Malformed("The body did not arrive whole.")
+    except transient:
+        log.warning("a transaction failed twice", exc_info=True)
+        refused = errors.Unavailable()
     except asyncpg.DataError:
         # The second net: a value that passed validation and that PostgreSQL cannot hold.
         log.exception("PostgreSQL refused a value")

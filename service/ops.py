@@ -12,18 +12,18 @@ from marshmallow import fields
 from service import errors
 from service.db import queries
 from service.endpoint import endpoint, respond
-from service.fields import Output
 from service.keys import DB, DOCUMENT, LIFECYCLE
 from service.metrics import METRICS
 from service.migrate import newest
+from service.schema import Output
 
 # The folder does not change while the service runs.
 newest_migration = functools.cache(newest)
 
 ui = Path(__file__).parent / "ui"
 ui_policy = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 ui_types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 ui_files = {path.name: path for path in ui.iterdir() if path.suffix in ui_types}
@@ -83,7 +83,7 @@ async def docs(_: web.Request) -> web.Response:
     return _html((ui / "docs.html").read_text())
 
 
-@endpoint(returns="text/plain", refuses=(errors.NotFound,), public=True)
+@endpoint(returns="*/*", refuses=(errors.NotFound,), public=True)
 async def docs_file(request: web.Request) -> web.StreamResponse:
     """Return a script or a style of the pages."""
     path = ui_files.get(request.match_info["file"])

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,13 +10,11 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from service.fields import today
 from tests.conftest import PASSWORD, Person, Team
 
 MISSING_ID = "01890000-0000-7000-8000-000000000000"
-FIELDS_OF_OURS = (
-    "balance created_at created_by deleted_at expense_id kind member_id owner_id role_id team_id user_id version"
-).split()
+FIELDS_OF_OURS = ["balance", "created_at", "created_by", "deleted_at", "expense_id", "kind"]
+FIELDS_OF_OURS += ["member_id", "owner_id", "role_id", "team_id", "user_id", "version"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,9 @@ def kind(strings: dict[str, str], literals: dict[str, str] | None = None, *, tak
 def text(maximum: int, minimum: int = 1, *, nullable: bool = False, lines: bool = False) -> Kind:
     unprintable = {"a\0b": "U+0000", "\ud800": "U+D800", "a\udfff": "U+DFFF", "\x1b[31m": "U+001B", "a\x7f": "U+007F"}
     unprintable |= {} if lines else {"a\nb": "U+000A", "a\tb": "U+0009", "a\r\nX-Evil: 1": "U+000D"}
-    blank = {"": "has 0 characters", "   ": "characters", "\u200b\u2060" * minimum: "character"} if minimum else {}
+    blank = {"\u200b\u2060": "nothing in it that can be seen"} | (
+        {"": "has 0 characters", "   ": ""} if minimum else {}
+    )
     long = {"x" * (maximum + 1): f"has {maximum + 1} characters, 1 more than the {maximum}"}
     short = {"x" * (minimum - 1): f"has {minimum - 1} characters; it must have at least {minimum}"} if minimum else {}
     found = kind(unprintable | blank | long | short)
@@ -54,21 +55,39 @@ email = kind(
         [
             *["", " ", "a", "a@", "@example.com", "a@b", "a@b@example.com", "a b@example.com", " a@example.com"],
             *["a@example.com ", "a@example.com\n", "a\0@example.com", "\ud800@example.com", "a@exa\x1bmple.com"],
-            *["ａdmin@example.com", "İ@example.com", "ß@example.com", "a@[127.0.0.1]", "a@localhost"],
-            *["Ann <a@example.com>", "a" * 65 + "@example.com", "a@" + "x" * 64 + ".com", "a" * 60_000],
+            *["\uff41dmin@example.com", "İ@example.com", "ß@example.com", "a@[127.0.0.1]", "a@localhost"],
+            *["Ann <a@example.com>", "a@" + "x" * 64 + ".com", "a" * 60_000],
         ],
         refused,
     )
 )
 identifier = kind(
     dict.fromkeys(
-        ["", "x", "0", MISSING_ID + "\n", MISSING_ID[:-1] + "\0", MISSING_ID[:-1] + "٣", "{" + MISSING_ID + "}"]
-        + [MISSING_ID.replace("-", ""), "urn:uuid:" + MISSING_ID, MISSING_ID + "0", MISSING_ID[:-1] + "\ud800"],
+        [
+            *["", "x", "0", MISSING_ID + "\n", MISSING_ID[:-1] + "\0", MISSING_ID[:-1] + "٣", MISSING_ID + "0"],
+            *[
+                MISSING_ID.replace("-", ""),
+                "urn:uuid:" + MISSING_ID,
+                "{" + MISSING_ID + "}",
+                MISSING_ID[:-1] + "\ud800",
+            ],
+        ],
         "must be a UUID",
     )
 )
-currency = kind(dict.fromkeys(["", "eur", "Eur", "XXX", "XAU", "EURO", "€", " EUR", "EUR\0", "ＥＵＲ"], "ISO 4217"))
-no_date = ["", "20240101", "2024-W01-1", "10000-01-01", "2023-02-29", "２０２４-０１-０１", "2024-1-1", "2024-01-01T00:00:00"]
+currency = kind(
+    dict.fromkeys(["", "eur", "Eur", "XXX", "XAU", "EURO", "€", " EUR", "EUR\0", "\uff25\uff35\uff32"], "ISO 4217")
+)
+no_date = [
+    "",
+    "20240101",
+    "2024-W01-1",
+    "10000-01-01",
+    "2023-02-29",
+    "\uff12\uff10\uff12\uff14-01-01",
+    "2024-1-1",
+    "2024-01-01T00:00:00",
+]
 day = kind(
     dict.fromkeys([*no_date, "2024-01-01 ", "2024-00-10", "٢٠٢٤-01-01", "today", "\0"], "YYYY-MM-DD")
     | dict.fromkeys(["0001-01-01", "1999-12-31", "9999-12-31"], "from 2000-01-01 to ")
@@ -227,7 +246,7 @@ class World:
     async def digest(self) -> str:
         """Return a hash of all rows of all tables."""
         tables = await self.db.fetch("select tablename from pg_tables where schemaname = 'public' order by 1")
-        rows = ", ".join(f"(select string_agg(t::text, '' order by t::text) from {name} t)" for (name,) in tables)
+        rows = ", ".join(f"(select string_agg(t::text, '' order by t::text) from {name} t)" for (name,) in tables)  # noqa: S608 -- our own names.
         return await self.db.fetchval(f"select md5(concat_ws('|', {rows}))")
 
 
@@ -280,7 +299,8 @@ def bodies_with(body: dict[str, Any], pointer: str, bad: Kind, *, form: bool) ->
     for value, said in bad.strings.items():
         if not form:
             yield with_value(body, pointer, json.dumps(value)), said
-        elif value.isprintable() or value.isascii():
+        elif value and "\ud800" not in value and "\udfff" not in value:
+            # An empty value of a form is as none (RFC 6749 §3.2), and a surrogate cannot be sent in one.
             yield urlencode(body | {pointer[1:]: value}), said
     for raw, said in {} if form else bad.literals.items():
         yield with_value(body, pointer, raw), said
@@ -324,7 +344,7 @@ async def test_it_names_the_field_of_a_query_and_changes_nothing(world, name):
     wrong = []
     for pointer, bad in QUERIES[name].items():
         for value, said in bad.strings.items():
-            if any("\ud800" <= character <= "\udfff" for character in value):
+            if "\ud800" in value or "\udfff" in value:
                 continue
             answer = await world.ann.call(method, f"{path}?{pointer[1:]}={quote(value, safe='')}")
             if found := complaint(answer, "query", pointer, said):
@@ -363,11 +383,11 @@ async def test_it_refuses_unknown_and_repeated_query_parameters_everywhere(world
     assert await world.digest() == before
 
 
-@pytest.mark.parametrize("sent", ["%ED%A0%80", "%FF", "%", "%zz", "%C0%80", "%F4%90%80%80"])
-async def test_it_survives_a_query_that_is_not_utf_8(world, sent):
-    for query in (f"q={sent}", f"after={sent}", f"{sent}=1", f"payer={sent}"):
-        answer = await world.ann.get(f"{world.team.path}/expenses?{query}")
-        assert answer.status in {200, 422}, query
+async def test_it_survives_a_query_that_is_not_utf_8(world):
+    for sent in ("%ED%A0%80", "%FF", "%", "%zz", "%C0%80", "%F4%90%80%80"):
+        for query in (f"q={sent}", f"after={sent}", f"{sent}=1", f"payer={sent}"):
+            answer = await world.ann.get(f"{world.team.path}/expenses?{query}")
+            assert answer.status in {200, 422}, query
 
 
 async def test_a_limit_above_the_most_gives_the_most(world):
@@ -380,13 +400,13 @@ async def test_a_limit_above_the_most_gives_the_most(world):
         assert len(answer.body["items"]) == expected
 
 
-@pytest.mark.parametrize("sent", ["", "null", "[]", '""', "1", "true", "[{}]", '[["a", 1]]'])
-async def test_a_body_that_is_no_object_changes_nothing(world, sent):
+async def test_a_body_that_is_no_object_changes_nothing(world):
     before = await world.digest()
     for name, method, path, _ in world.operations():
         if name in BODIES and name != "auth.token":
-            answer = await world.send(name, method, path, sent)
-            assert answer.status == (422 if sent else 400), name
+            for sent in ("null", "[]", '""', "1", "true", "[{}]", '[["a", 1]]'):
+                answer = await world.send(name, method, path, sent)
+                assert complaint(answer, "body", "", "This must be an object.") == "", name
     assert await world.digest() == before
 
 
@@ -467,78 +487,76 @@ async def test_it_refuses_the_cursor_of_another_order_or_list(world):
         assert complaint(answer, "query", "/after", "not the `next`") == ""
 
 
-@pytest.mark.parametrize("key", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-01-01T00:00:00", ""])
-async def test_it_survives_a_made_up_cursor(world, key):
-    import base64  # noqa: PLC0415
-
-    for sort, end in (("created_at", key), ("spent_on", key[:10]), ("id", None)):
+async def test_it_survives_made_up_cursors(world):
+    times = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-01-01T00:00:00", "2024-W01-1", "", None, 7]
+    for sort, key in [(sort, time) for time in times for sort in ("created_at", "spent_on", "id")]:
         for last in (MISSING_ID, "\0", 7, None):
-            made_up = base64.urlsafe_b64encode(json.dumps([sort, end, last]).encode()).decode()
-            target = "members" if sort == "id" else "expenses"
-            sorted_by = "" if sort == "id" else f"&sort={sort}"
-            answer = await world.ann.get(f"{world.team.path}/{target}?after={quote(made_up)}{sorted_by}")
+            end = key[:10] if sort == "spent_on" and isinstance(key, str) else key
+            made_up = urlsafe_b64encode(json.dumps([sort, end, last]).encode()).decode()
+            target = "/members?" if sort == "id" else f"/expenses?sort={sort}&"
+            answer = await world.ann.get(f"{world.team.path}{target}after={quote(made_up)}")
             assert answer.status in {200, 422}
 
 
-@pytest.mark.parametrize(
-    ("changed", "pointer", "said"),
-    [
-        ({"split": "exact", "shares": (4000, 4999)}, "/participants", "The shares come to 8999, 1 less than the amount."),
-        ({"split": "exact", "shares": (4000, 5001)}, "/participants", "The shares come to 9001, 1 more than the amount."),
-        ({"split": "exact", "shares": (0, 0)}, "/participants", "The shares come to 0, 9000 less than the amount."),
-        ({"split": "exact", "shares": (10**12, 10**12)}, "/participants", "come to 2000000000000, 1999999991000 more"),
-        ({"split": "exact", "shares": (9000, None)}, "/participants/1/amount", "required"),
-        ({"split": "equal", "shares": (4500, 4500)}, "/participants/0/amount", "equal split computes the amounts"),
-        ({"split": "equal", "shares": (None, 0)}, "/participants/1/amount", "equal split computes the amounts"),
-        ({"payers": (8999,)}, "/payers", "The payers come to 8999, 1 less than the amount."),
-        ({"payers": (9001,)}, "/payers", "The payers come to 9001, 1 more than the amount."),
-        ({"payers": (4500, 4500)}, "/payers", "has 2 items, 1 more than the 1"),
-        ({"payers": (9000,), "payer": MISSING_ID}, "/payers", "either `payer` or `payers`"),
-        ({"split": "exact", "twice": True}, "/participants/1/member_id", "stands in the list before"),
-        ({"split": "equal", "twice": True}, "/participants/1/member_id", "stands in the list before"),
-    ],
-)
+SPLITS = [
+    ({"split": "exact", "shares": (4000, 4999)}, "/participants", "The shares come to 8999, 1 less than the amount."),
+    ({"split": "exact", "shares": (4000, 5001)}, "/participants", "The shares come to 9001, 1 more than the amount."),
+    ({"split": "exact", "shares": (0, 0)}, "/participants", "The shares come to 0, 9000 less than the amount."),
+    ({"split": "exact", "shares": (10**12, 10**12)}, "/participants", "come to 2000000000000, 1999999991000 more"),
+    ({"split": "exact", "shares": (9000, None)}, "/participants/1/amount", "required"),
+    ({"split": "equal", "shares": (4500, 4500)}, "/participants/0/amount", "equal split computes the amounts"),
+    ({"split": "equal", "shares": (None, 0)}, "/participants/1/amount", "equal split computes the amounts"),
+    ({"payers": (8999,)}, "/payers", "The payers come to 8999, 1 less than the amount."),
+    ({"payers": (9001,)}, "/payers", "The payers come to 9001, 1 more than the amount."),
+    ({"payers": (4500, 4500)}, "/payers", "has 2 items, 1 more than the 1"),
+    ({"payers": (9000,), "payer": MISSING_ID}, "/payers", "either `payer` or `payers`"),
+    ({"split": "exact", "twice": {"amount": 4500}}, "/participants/1/member_id", "stands in the list before"),
+    ({"split": "equal", "twice": {}}, "/participants/1/member_id", "stands in the list before"),
+]
+
+
 @pytest.mark.parametrize("name", ["expenses.create", "expenses.update"])
-async def test_it_tells_by_how_much_a_split_is_off(world, name, changed, pointer, said):
+async def test_it_tells_by_how_much_a_split_is_off(world, name):
     members = [world.team.owner_id, world.guest_id]
-    body = {"description": "Lunch", "amount": 9000} | changed
-    if "shares" in body:
-        shares = zip(members, body.pop("shares"), strict=True)
-        body["participants"] = [{"member_id": each} | ({} if n is None else {"amount": n}) for each, n in shares]
-    if body.pop("twice", False):
-        amounts = {"amount": 4500} if body["split"] == "exact" else {}
-        body["participants"] = [{"member_id": world.guest_id} | amounts] * 2
-    if "payers" in body:
-        pairs = zip(members, body["payers"], strict=False)
-        body["payers"] = [{"member_id": each, "amount": n} for each, n in pairs]
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
     before = await world.digest()
-    answer = await world.send(name, method, path, json.dumps(body))
-    assert complaint(answer, "body", pointer, said) == ""
+    for changed, pointer, said in SPLITS:
+        body = {"description": "Lunch", "amount": 9000} | changed
+        if "shares" in body:
+            shares = zip(members, body.pop("shares"), strict=True)
+            body["participants"] = [{"member_id": each} | ({} if n is None else {"amount": n}) for each, n in shares]
+        if "twice" in body:
+            body["participants"] = [{"member_id": world.guest_id} | body.pop("twice")] * 2
+        if "payers" in body:
+            pairs = zip(members, body["payers"], strict=False)
+            body["payers"] = [{"member_id": each, "amount": n} for each, n in pairs]
+        answer = await world.send(name, method, path, json.dumps(body))
+        assert complaint(answer, "body", pointer, said) == ""
     assert await world.digest() == before
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-@pytest.mark.parametrize(
-    ("if_match", "status"),
-    [
-        (None, 428),
-        *[(each, 412) for each in ("", '"2"', '"0"', "garbage", '"', '""', 'W/"1"', '"٣"', '"1', '"-1"', '"1.0"')],
-        *[(each, 412) for each in (f'"{2**31}"', f'"{2**64}"', f'"{"1" * 5000}"', '"2", "3"', '"11"', '"1,1"')],
-        *[(each, "done") for each in ("*", '"1"')],
-    ],
-)
-async def test_a_change_needs_the_version_that_it_is_meant_for(world, method, if_match, status):
+async def test_a_change_needs_the_version_that_it_is_meant_for(world, method):
     path = f"{world.team.path}/expenses/{world.expense_id}"
     body = {"json": {"amount": 1}} if method == "PATCH" else {}
     before = await world.digest()
-    answer = await world.ann.call(method, path, headers={} if if_match is None else {"If-Match": if_match}, **body)
-    if status == "done":
-        assert answer.status in {200, 204}
-        assert await world.digest() != before
-    else:
-        assert answer.status == status
-        assert await world.digest() == before
+    assert (await world.ann.call(method, path, **body)).status == 428
+    stale = ["", '"2"', '"0"', "garbage", '"', '""', "1", '"1', 'W/"1"', '"٣"', '"-1"', '"1.0"', '"11"', '"1,1"', ", ,"]
+    for sent in [*stale, f'"{2**31}"', f'"{2**64}"', f'"{"1" * 5000}"', '"2", "3"', 'W/"1", "2"']:
+        answer = await world.ann.call(method, path, headers={"If-Match": sent}, **body)
+        assert answer.status == 412, sent
+        assert "the current one is 1" in answer.body["detail"]
+    assert await world.digest() == before
+
+
+@pytest.mark.parametrize("if_match", ["*", ' "1" ', '"7", "1"', 'W/"1","1"'])
+async def test_a_change_may_be_meant_for_one_of_several_versions(world, if_match):
+    path = f"{world.team.path}/expenses/{world.expense_id}"
+    answer = await world.ann.call("PATCH", path, headers={"If-Match": if_match}, json={"amount": 1})
+    assert answer.status == 200
+    assert answer.headers["ETag"] == '"2"'
+    answer = await world.ann.call("DELETE", path, headers={"If-Match": if_match.replace('"1"', '"2"')})
+    assert answer.status == 204
 
 
 async def test_sums_beyond_64_bits_are_exact(world):
@@ -548,7 +566,7 @@ async def test_sums_beyond_64_bits_are_exact(world):
         await world.db.execute(
             """
             insert into entries (team_id, expense_id, member_id, currency, paid, owed)
-            select $1, id, unnest(array[$2, $3]::uuid[]), 'EUR', unnest(array[$4, 0]), unnest(array[0, $4])
+            select $1, id, unnest(array[$2, $3]::uuid[]), 'EUR', unnest(array[$4, 0::bigint]), unnest(array[0, $4])
             from (select uuidv7() as id from generate_series(1, $5)) as made
             """,
             *(world.team.team_id, world.team.owner_id, world.guest_id, amount_of_each, count),
@@ -567,7 +585,3 @@ async def test_text_to_search_for_is_taken_as_it_is(world):
     ):
         answer = await world.ann.get(f"{world.team.path}/expenses?q={quote(sought)}")
         assert [each["description"] for each in answer.body["items"]] == found, sought
-
-
-def test_the_last_day_is_a_year_from_today():
-    assert today().year + 1 < 9999

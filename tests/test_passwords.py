@@ -46,9 +46,9 @@ async def test_nobody_has_no_password(passwords):
     assert await passwords.verify(None, "x") is False
 
 
-@pytest.mark.parametrize("stored", ["!", "$argon2id$v=19$m=19456", "x" * 97])
-async def test_it_refuses_every_password_where_the_hash_is_none(passwords, stored):
-    assert await passwords.verify(stored, "x") is False
+async def test_it_refuses_every_password_where_the_hash_is_none(passwords):
+    for stored in ("!", "x" * 97):
+        assert await passwords.verify(stored, "x") is False
 
 
 async def test_it_knows_a_hash_of_other_parameters_and_that_it_is_outdated(passwords):

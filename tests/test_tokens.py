@@ -119,27 +119,26 @@ forgeries = {
     "other alphabet": lambda _, __: "é.ü.😀",
 }
 
-headers_without_token = {
-    "nothing": None,
-    "empty": "",
-    "the scheme alone": "Bearer",
-    "the scheme and a space": "Bearer ",
-    "Basic": "Basic YW5uOmNvcnJlY3QgaG9yc2U=",
-    "another scheme": "Token {token}",
-    "no scheme": "{token}",
-    "no space": "Bearer{token}",
-    "two tokens": "Bearer {token} {token}",
-    "two schemes": "Bearer Bearer {token}",
-    "a comma": "Bearer {token},",
-    "quotes": 'Bearer "{token}"',
-}
+headers_without_token = (
+    "",
+    "Bearer",
+    "Bearer ",
+    "Basic YW5uOmNvcnJlY3QgaG9yc2U=",
+    "Token {token}",
+    "{token}",
+    "Bearer{token}",
+    "Bearer {token} {token}",
+    "Bearer Bearer {token}",
+    "Bearer {token},",
+    'Bearer "{token}"',
+)
 
 
-async def refused(served, authorization):
+async def refused(served, authorization, what=""):
     """Return the one answer that there is to everything that is no good token."""
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = await served.call("GET", path, headers=headers)
-    assert answer.status == 401
+    assert (what, answer.status) == (what, 401)
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="expenses"'
     return answer.body | {"instance": ""}
 
@@ -152,17 +151,17 @@ async def test_it_takes_a_good_token(served, ann, config):
     assert (await served.call("GET", path, headers={"Authorization": f"bearer  {ann.token} "})).status == 200
 
 
-@pytest.mark.parametrize("forgery", forgeries)
-async def test_it_refuses_a_forged_token(served, ann, config, forgery):
+async def test_it_refuses_forged_tokens(served, ann, config):
     claims = decode(ann.token.split(".")[1])
-    token = forgeries[forgery](config, claims)
-    assert await refused(served, f"Bearer {token}") == await refused(served, None)
+    nothing = await refused(served, None)
+    for name, forge in forgeries.items():
+        assert (name, await refused(served, f"Bearer {forge(config, claims)}", name)) == (name, nothing)
 
 
-@pytest.mark.parametrize("header", headers_without_token)
-async def test_it_refuses_a_header_without_a_token(served, ann, header):
-    sent = headers_without_token[header]
-    assert await refused(served, sent and sent.format(token=ann.token)) == await refused(served, None)
+async def test_it_refuses_headers_without_a_token(served, ann):
+    nothing = await refused(served, None)
+    for header in headers_without_token:
+        assert (header, await refused(served, header.format(token=ann.token), header)) == (header, nothing)
 
 
 async def test_it_refuses_a_token_of_a_megabyte(served):

@@ -5,7 +5,8 @@ from typing import Any
 
 from marshmallow import fields, pre_load
 
-from service.fields import Choice, Email, Input, Output, Text
+from service.fields import Choice, Email, Text
+from service.schema import Input, Output
 
 password_length_min = 12
 password_length_max = 256
@@ -43,12 +44,12 @@ class TokenRequest(Input):
     """What an OAuth 2 client sends to log in or to refresh (RFC 6749 §4.3, §6)."""
 
     grant_type = Choice("password", "refresh_token", required=True)
-    username = Email(load_default=None)
-    password = Password(1, load_default=None)
-    refresh_token = Text(1, 200, load_default=None)
-    scope = Text(0, 200, load_default=None, metadata={"description": "Not used."})
-    client_id = Text(0, 200, load_default=None, metadata={"description": "Not used."})
-    client_secret = Text(0, 200, load_default=None, metadata={"description": "Not used."})
+    username = Email()
+    password = Password(1)
+    refresh_token = Text(1, 200)
+    scope = Text(0, 200, metadata={"description": "Not used."})
+    client_id = Text(0, 200, metadata={"description": "Not used."})
+    client_secret = Text(0, 200, metadata={"description": "Not used."})
 
     @pre_load
     def drop_empty(self, data: Mapping[str, str], **_: Any) -> dict[str, str]:

@@ -52,12 +52,12 @@ async def token(
     security: Security,
     *,
     grant_type: str,
-    username: str | None,
-    password: str | None,
-    refresh_token: str | None,
     address: str,
     client: str,
-    **_unused: str | None,
+    username: str | None = None,
+    password: str | None = None,
+    refresh_token: str | None = None,
+    **_unused: str,
 ) -> dict[str, Any]:
     """Log in or refresh, whichever is granted. Raises as `login` and `refresh` do."""
     if grant_type == "refresh_token":

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from service.fields import Output
+from service.schema import Output
 
 
 class Balance(Output):

@@ -5,22 +5,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.fields import (
-    Amount,
-    Change,
-    Choice,
-    Currency,
-    Day,
-    Identifier,
-    Input,
-    Output,
-    PageQuery,
-    Part,
-    Reason,
-    Several,
-    Text,
-)
+from service.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several, Text
 from service.members.service import members_max
+from service.schema import Change, Input, Output, PageQuery
 
 # Modes of a split, and how many may pay: more of both are to come, in this shape.
 splits = ["equal", "exact"]
@@ -78,12 +65,12 @@ class ExpenseChange(ExpenseFields, Change):
 class ExpensesQuery(PageQuery):
     """Which expenses to list, and in which order."""
 
-    payer = Identifier(load_default=None, metadata={"description": "Only those that this member paid."})
-    participant = Identifier(load_default=None, metadata={"description": "Only those that this member takes part in."})
-    category = Text(1, 50, load_default=None)
-    spent_from = Day(load_default=None, metadata={"description": "The first day."})
-    spent_to = Day(load_default=None, metadata={"description": "The last day."})
-    q = Text(1, 200, load_default=None, metadata={"description": "Text in the description, in any case."})
+    payer = Identifier(metadata={"description": "Only those that this member paid."})
+    participant = Identifier(metadata={"description": "Only those that this member takes part in."})
+    category = Text(1, 50)
+    spent_from = Day(metadata={"description": "The first day."})
+    spent_to = Day(metadata={"description": "The last day."})
+    q = Text(1, 200, metadata={"description": "Text in the description, in any case."})
     sort = Choice("spent_on", "created_at", load_default="spent_on", metadata={"description": "Newest first."})
 
 

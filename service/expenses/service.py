@@ -74,7 +74,19 @@ async def create(
 
 
 async def page(
-    db: Connectable, actor: Actor, team_id: str, *, sort: str, limit: int, after: str | None, **filters: Any
+    db: Connectable,
+    actor: Actor,
+    team_id: str,
+    *,
+    sort: str,
+    limit: int,
+    after: str | None = None,
+    payer: str | None = None,
+    participant: str | None = None,
+    category: str | None = None,
+    spent_from: datetime.date | None = None,
+    spent_to: datetime.date | None = None,
+    q: str | None = None,
 ) -> Page:
     """Return a team's expenses, newest first; a filter that is None lets all through."""
     after_key, after_id = position(after, last_id, sort)
@@ -86,7 +98,12 @@ async def page(
         after_key=after_key,
         after_id=after_id,
         size=limit + 1,
-        **filters,
+        payer=payer,
+        participant=participant,
+        category=category,
+        spent_from=spent_from,
+        spent_to=spent_to,
+        q=q,
     )
     found = [row async for row in rows]
     if not found:

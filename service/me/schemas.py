@@ -1,7 +1,8 @@
 """What can be changed of one's own account."""
 
 from service.auth.schemas import Password
-from service.fields import Change, Email, Text
+from service.fields import Email, Text
+from service.schema import Change
 
 
 class AccountChange(Change):

@@ -5,7 +5,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.fields import Change, Choice, Email, Input, Output, PageQuery, QueryFlag, Reason, Text
+from service.fields import Choice, Email, QueryFlag, Reason, Text
+from service.schema import Change, Input, Output, PageQuery
 from service.teams.schemas import roles
 
 

@@ -37,7 +37,9 @@ async def create(
     return member
 
 
-async def page(db: Connectable, actor: Actor, team_id: str, *, status: str, limit: int, after: str | None) -> Page:
+async def page(
+    db: Connectable, actor: Actor, team_id: str, *, status: str, limit: int, after: str | None = None
+) -> Page:
     """Return a team's members in the order in which they first joined."""
     _, after_id = position(after, first_id)
     rows = queries.members.page(

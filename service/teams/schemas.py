@@ -2,7 +2,8 @@
 
 from marshmallow import fields
 
-from service.fields import Change, Currency, Flag, Input, Output, PageQuery, Text
+from service.fields import Currency, Flag, Text
+from service.schema import Change, Input, Output, PageQuery
 
 roles = ["owner", "admin", "member", "viewer"]
 

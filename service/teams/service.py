@@ -16,7 +16,7 @@ async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> 
     return team
 
 
-async def page(db: Connectable, actor: Actor, *, limit: int, after: str | None) -> Page:
+async def page(db: Connectable, actor: Actor, *, limit: int, after: str | None = None) -> Page:
     """Return the actor's teams, newest first."""
     _, after_id = position(after, last_id)
     rows = queries.teams.page(db, user_id=actor.user_id, after_id=after_id, size=limit + 1)

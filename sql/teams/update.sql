@@ -1,6 +1,6 @@
 -- name: update(team_id, user_id, name, currency, archived)^
 -- Change a team; null leaves a field as it is. Nothing unless the actor is an owner or an admin. It is a write of the
--- team like any other, but takes the lock itself: an archived team refuses all but being taken back.
+-- team like any other, but takes the lock itself: an archived team takes no other change before it is taken back.
 with
 before as (
     select
@@ -14,6 +14,7 @@ before as (
         actors.team_id = :team_id
         and actors.user_id = :user_id
         and actors.role in ('owner', 'admin')
+    for update of teams
 ),
 
 team as (
@@ -30,7 +31,7 @@ team as (
     where
         teams.team_id = :team_id
         and before.team_id = teams.team_id
-        and (teams.archived_at is null or :archived::boolean is not null)
+        and (teams.archived_at is null or :archived::boolean is false or coalesce(:name, :currency) is null)
     returning
         teams.team_id,
         teams.name,

@@ -6,8 +6,6 @@ import hashlib
 import time
 import uuid
 
-import pytest
-
 from tests.conftest import PASSWORD
 
 path = "/v1/auth/refresh"
@@ -62,14 +60,14 @@ async def test_it_stores_only_hashes(served, ann, db):
 
 async def test_it_repeats_its_answer_for_ten_seconds(served, ann, db):
     first = await refresh(served, ann.refresh_token)
-    await db.execute("update sessions set refreshed_at = refreshed_at - interval '8 seconds'")
+    await db.execute("update sessions set refreshed_at = refreshed_at - interval '5 seconds'")
     again = await refresh(served, ann.refresh_token)
     assert again.status == 200
     assert again.body["refresh_token"] == first.body["refresh_token"]
     for answer in (first, again):
         assert (await served.call("GET", "/v1/me", token=answer.body["access_token"])).status == 200
     # To ask again does not make the ten seconds start again.
-    await db.execute("update sessions set refreshed_at = refreshed_at - interval '2.1 seconds'")
+    await db.execute("update sessions set refreshed_at = refreshed_at - interval '5.1 seconds'")
     assert (await refresh(served, ann.refresh_token)).status == 401
 
 
@@ -123,9 +121,8 @@ async def test_it_shows_the_account_as_it_is_now(served, ann):
     assert (await refresh(served, ann.refresh_token)).body["user"]["name"] == "Anna"
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
+async def test_it_refuses_garbage(served, ann):
+    for token in (
         "x",
         "é" * 64,
         "=" * 64,
@@ -139,12 +136,9 @@ async def test_it_shows_the_account_as_it_is_now(served, ann):
         "' or 1=1 --",
         forged(uuid.uuid4()),
         forged(uuid.UUID(int=0)),
-    ],
-)
-async def test_it_refuses_garbage(served, ann, token):
-    answer = await refresh(served, token)
-    assert answer.status == 401
-    assert answer.body["type"] == "/problems/unauthenticated"
+    ):
+        answer = await refresh(served, token)
+        assert (token, answer.status, answer.body["type"]) == (token, 401, "/problems/unauthenticated")
     assert (await refresh(served, ann.refresh_token)).status == 200
 
 
@@ -172,9 +166,8 @@ async def test_its_tokens_are_not_access_tokens(served, ann):
     assert (await served.call("GET", "/v1/me", token=ann.refresh_token)).status == 401
 
 
-@pytest.mark.parametrize(
-    ("body", "pointer", "code"),
-    [
+async def test_it_says_what_is_wrong_with_the_body(served):
+    for body, pointer, code in (
         ({}, "/refresh_token", "required"),
         ({"refresh_token": ""}, "/refresh_token", "too_short"),
         ({"refresh_token": "x" * 201}, "/refresh_token", "too_long"),
@@ -182,9 +175,7 @@ async def test_its_tokens_are_not_access_tokens(served, ann):
         ({"refresh_token": 1}, "/refresh_token", "invalid"),
         ({"refresh_token": "x\u0000"}, "/refresh_token", "unprintable"),
         ({"refresh_token": "x", "user_id": "x"}, "/user_id", "unknown"),
-    ],
-)
-async def test_it_says_what_is_wrong_with_the_body(served, body, pointer, code):
-    answer = await served.call("POST", path, body)
-    assert answer.status == 422
-    assert [(error["pointer"], error["code"]) for error in answer.body["errors"]] == [(pointer, code)]
+    ):
+        answer = await served.call("POST", path, body)
+        assert answer.status == 422
+        assert [(error["pointer"], error["code"]) for error in answer.body["errors"]] == [(pointer, code)]

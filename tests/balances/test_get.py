@@ -1,5 +1,24 @@
 """GET /v1/teams/{team_id}/balances."""
 
+import json
+import random
+import re
+from collections import Counter
+
+from service.db import queries
+
+
+async def balances(team):
+    """Return (member id, currency) to what they paid, owe and net."""
+    answer = await team.owner.get(f"{team.path}/balances")
+    assert answer.status == 200
+    found = {
+        (item["member_id"], item["currency"]): (item["paid"], item["owed"], item["net"])
+        for item in answer.body["items"]
+    }
+    assert len(found) == len(answer.body["items"])
+    return found
+
 
 async def test_it_sums_what_everybody_paid_and_owes(flat):
     guest = await flat.guest()
@@ -12,3 +31,163 @@ async def test_it_sums_what_everybody_paid_and_owes(flat):
     assert by_id[flat.owner_id]["net"] == 9001 - shares[flat.owner_id]
     assert by_id[guest]["net"] == -shares[guest]
     assert sum(item["net"] for item in answer.body["items"]) == 0
+
+
+async def test_it_lists_members_without_entries_at_zero_with_their_names(bob, flat):
+    bob_id = await flat.add(bob)
+    guest = await flat.guest("Kim")
+    await flat.spend(900, participants=[{"member_id": guest}])
+    answer = await bob.get(f"{flat.path}/balances")
+    assert answer.body["items"] == [
+        {"member_id": flat.owner_id, "name": "Ann", "currency": "EUR", "paid": 900, "owed": 0, "net": 900},
+        {"member_id": bob_id, "name": "Bob", "currency": "EUR", "paid": 0, "owed": 0, "net": 0},
+        {"member_id": guest, "name": "Kim", "currency": "EUR", "paid": 0, "owed": 900, "net": -900},
+    ]
+
+
+async def test_it_keeps_currencies_apart(flat):
+    guest = await flat.guest()
+    await flat.spend(1000)
+    await flat.spend(500, currency="JPY", payer=guest, participants=[{"member_id": flat.owner_id}])
+    assert await balances(flat) == {
+        (flat.owner_id, "EUR"): (1000, 500, 500),
+        (guest, "EUR"): (0, 500, -500),
+        (flat.owner_id, "JPY"): (0, 500, -500),
+        (guest, "JPY"): (500, 0, 500),
+    }
+
+
+async def test_it_knows_nothing_of_another_team(bob, flat):
+    other = await bob.team("Trip")
+    ann_id = await other.add(flat.owner)
+    await other.spend(1000)
+    assert await balances(flat) == {(flat.owner_id, "EUR"): (0, 0, 0)}
+    assert await balances(other) == {(other.owner_id, "EUR"): (1000, 500, 500), (ann_id, "EUR"): (0, 500, -500)}
+
+
+async def test_it_lists_former_members_until_they_are_settled(flat):
+    former, settled = await flat.guest("Former"), await flat.guest("Settled")
+    await flat.owner.delete(f"{flat.path}/members/{settled}")
+    await flat.spend(1000)
+    await flat.owner.delete(f"{flat.path}/members/{former}?keep_balance=true")
+    assert await balances(flat) == {(flat.owner_id, "EUR"): (1000, 500, 500), (former, "EUR"): (0, 500, -500)}
+    back = {"payer": flat.owner_id, "participants": [{"member_id": flat.owner_id}]}
+    [expense] = (await flat.owner.get(f"{flat.path}/expenses")).body["items"]
+    await flat.owner.patch(f"{flat.path}/expenses/{expense['expense_id']}", back, if_match="*")
+    assert await balances(flat) == {(flat.owner_id, "EUR"): (1000, 1000, 0)}
+
+
+async def test_it_says_the_revision_and_answers_not_modified_to_who_has_it(flat):
+    await flat.spend()
+    answer = await flat.owner.get(f"{flat.path}/balances")
+    assert (answer.body["revision"], answer.headers["ETag"]) == (2, '"2"')
+    answer = await flat.owner.get(f"{flat.path}/balances", headers={"If-None-Match": '"2"'})
+    assert (answer.status, answer.body) == (304, b"")
+    await flat.spend()
+    answer = await flat.owner.get(f"{flat.path}/balances", headers={"If-None-Match": '"2"'})
+    assert (answer.status, answer.body["revision"]) == (200, 3)
+
+
+async def test_it_sums_beyond_what_one_amount_can_be(flat, db):
+    guest = await flat.guest()
+    await db.execute(
+        """with expense as (
+            insert into expenses (
+                team_id, description, amount, currency, spent_on, split, payers, participants, created_by
+            )
+            select $1, 'Castle', 1000000000000, 'EUR', '2024-01-01', 'equal', '[]', '[]', $2
+            from generate_series(1, 50)
+            returning expense_id
+        )
+        insert into entries (team_id, expense_id, member_id, currency, paid, owed)
+        select $1, expense_id, $2, 'EUR', 1000000000000, 0 from expense
+        union all select $1, expense_id, $3, 'EUR', 0, 1000000000000 from expense""",
+        flat.team_id,
+        flat.owner_id,
+        guest,
+    )
+    assert await flat.nets() == {flat.owner_id: 50 * 10**12, guest: -50 * 10**12}
+
+
+async def test_it_equals_what_python_makes_of_the_expenses_that_are_there(bob, flat):
+    chance = random.Random(5)  # noqa: S311 - A test that can be repeated.
+    other = await bob.team("Trip")
+    member_ids = [flat.owner_id, *[await flat.guest(f"Guest {number}") for number in range(4)]]
+    live = {}
+    for _ in range(60):
+        await other.spend(chance.randint(1, 10**6))
+        verb = chance.choice(["create", "create", "update", "delete"]) if live else "create"
+        fields = {
+            "amount": chance.randint(1, 10 ** chance.randint(1, 12)),
+            "currency": chance.choice(["EUR", "JPY", "KWD"]),
+            "payer": chance.choice(member_ids),
+            "participants": [{"member_id": each} for each in chance.sample(member_ids, chance.randint(1, 5))],
+        }
+        if verb == "create":
+            expense = await flat.spend(**fields)
+            live[expense["expense_id"]] = expense
+            continue
+        expense_id = chance.choice(list(live))
+        path = f"{flat.path}/expenses/{expense_id}"
+        if verb == "update":
+            live[expense_id] = (await flat.owner.patch(path, fields, if_match="*")).body
+        else:
+            assert (await flat.owner.delete(path, if_match="*")).status == 204
+            del live[expense_id]
+    paid, owed, total = Counter(), Counter(), Counter()
+    for expense in live.values():
+        for share in expense["payers"]:
+            paid[share["member_id"], expense["currency"]] += share["amount"]
+        for share in expense["participants"]:
+            owed[share["member_id"], expense["currency"]] += share["amount"]
+    found = await balances(flat)
+    for (_, currency), (_, _, net) in found.items():
+        total[currency] += net
+    assert set(total.values()) == {0}
+    assert {key: values for key, values in found.items() if values != (0, 0, 0)} == {
+        key: (paid[key], owed[key], paid[key] - owed[key]) for key in paid | owed if paid[key] or owed[key]
+    }
+
+
+async def test_it_finds_nothing_for_strangers_former_members_and_in_deleted_teams(ann, bob, flat):
+    await bob.team("Trip")
+    assert (await bob.get(f"{flat.path}/balances")).status == 404
+    bob_id = await flat.add(bob, "viewer")
+    assert (await bob.get(f"{flat.path}/balances")).status == 200
+    await ann.delete(f"{flat.path}/members/{bob_id}")
+    assert (await bob.get(f"{flat.path}/balances")).status == 404
+    await ann.delete(flat.path)
+    assert (await ann.get(f"{flat.path}/balances")).status == 404
+
+
+async def test_it_reads_the_ledger_from_its_index_alone(bob, flat, db):
+    other = await bob.team("Trip")
+    for team in (flat, other):
+        await db.execute(
+            """with expense as (
+                insert into expenses (
+                    team_id, description, amount, currency, spent_on, split, payers, participants, created_by
+                )
+                select $1, 'Dinner', 100, 'EUR', '2024-01-01', 'equal', '[]', '[]', $2 from generate_series(1, 2000)
+                returning expense_id
+            )
+            insert into entries (team_id, expense_id, member_id, currency, paid, owed)
+            select $1, expense_id, $2, 'EUR', 100, 100 from expense""",
+            team.team_id,
+            team.owner_id,
+        )
+    await db.execute("vacuum analyze entries")
+    await db.execute("set enable_seqscan = off")
+    statement = "explain (analyze, format json) " + queries.balances.get.sql
+    [[plan]] = await db.fetch(statement, flat.team_id, flat.owner.user_id)
+    [scan] = [node for node in walk(json.loads(plan)[0]["Plan"]) if node.get("Relation Name") == "entries"]
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Only Scan", "entries_balance_idx")
+    assert re.search(r"\bteam_id = ", scan["Index Cond"])
+    assert (scan["Actual Rows"], scan["Heap Fetches"]) == (2000, 0)
+
+
+def walk(node):
+    """Yield a plan's nodes."""
+    yield node
+    for child in node.get("Plans", []):
+        yield from walk(child)

@@ -157,9 +157,10 @@ async def test_it_refuses_a_change_of_nothing(ann):
     assert (answer.status, found(answer)) == (422, [("", "empty")])
 
 
-@pytest.mark.parametrize(
-    ("change", "pointer", "code"),
-    [
+async def test_it_says_what_is_wrong_with_the_body(ann, db):
+    before = await account(db, ann)
+    good = {"name": "Anna", "email": "anna@example.com", "current_password": PASSWORD}
+    for change, pointer, code in (
         ({"name": ""}, "/name", "too_short"),
         ({"name": "x" * 101}, "/name", "too_long"),
         ({"name": None}, "/name", "null"),
@@ -174,14 +175,11 @@ async def test_it_refuses_a_change_of_nothing(ann):
         ({"created_at": "2026-01-01T00:00:00Z"}, "/created_at", "unknown"),
         ({"deleted_at": None}, "/deleted_at", "unknown"),
         ({"role": "owner"}, "/role", "unknown"),
-    ],
-)
-async def test_it_says_what_is_wrong_with_the_body(ann, db, change, pointer, code):
-    before = await account(db, ann)
-    sent = {"name": "Anna", "email": "anna@example.com", "current_password": PASSWORD} | change
-    answer = await ann.patch(path, sent)
-    assert (answer.status, found(answer)) == (422, [(pointer, code)])
+    ):
+        answer = await ann.patch(path, good | change)
+        assert (answer.status, found(answer)) == (422, [(pointer, code)])
     assert await account(db, ann) == before
+    assert (await ann.patch(path, good)).status == 200
 
 
 async def test_it_needs_a_log_in(served, ann, db):

@@ -48,7 +48,8 @@ async def test_it_says_that_the_last_full_page_is_the_last(ann):
     assert answer.body["next"] is None
 
 
-async def test_it_leaves_out_deleted_teams_and_those_that_the_actor_left(ann, bob, flat):
+async def test_it_leaves_out_deleted_teams_and_those_that_the_actor_left(ann, bob):
+    await ann.team("Flat")
     trip = await bob.team("Trip")
     member_id = await trip.add(ann)
     gone = await ann.team("Gone")

@@ -87,9 +87,17 @@ async def test_it_takes_an_archived_team_back(flat):
 
 async def test_it_keeps_the_time_at_which_a_team_was_first_archived(flat):
     first = await flat.owner.patch(flat.path, {"archived": True})
-    second = await flat.owner.patch(flat.path, {"archived": True})
-    assert second.status == 200
-    assert second.body["archived_at"] == first.body["archived_at"]
+    again = await flat.owner.patch(flat.path, {"archived": True})
+    assert again.status == 200
+    assert again.body["archived_at"] == first.body["archived_at"]
+
+
+async def test_it_refuses_to_change_an_archived_team_while_it_stays_archived(flat, db):
+    await flat.owner.patch(flat.path, {"archived": True})
+    for change in ({"name": "House"}, {"archived": True, "currency": "CHF"}):
+        answer = await flat.owner.patch(flat.path, change)
+        assert (answer.status, answer.body["type"]) == (409, "/problems/team-archived")
+    assert tuple(await db.fetchrow("select name, currency from teams")) == ("Flat", "EUR")
 
 
 @pytest.mark.parametrize(

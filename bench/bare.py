@@ -1,0 +1,100 @@
+"""The service's peer: the same statements on the same pool, with nothing around them.
+
+No checks, no authentication, no log, no metrics, no errors. What the service costs is the difference to this.
+Run by run.py, which sees to it that both give the same answers: `python bench/bare.py USER_ID`.
+"""
+
+import asyncio
+import datetime
+import sys
+from typing import Any
+
+import asyncpg
+import orjson
+import uvloop
+from aiohttp import web
+
+from service.config import load
+from service.db import connect, queries
+
+last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+pool_key: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)
+user_id = sys.argv[1]
+
+
+async def page(request: web.Request) -> web.Response:
+    """Return the first page of a team's expenses."""
+    team_id, limit = request.match_info["team_id"], int(request.query["limit"])
+    filters = [None] * 6
+    rows = await request.app[pool_key].fetch(
+        queries.expenses.page_by_spent_on.sql, team_id, user_id, *filters, datetime.date.max, last_id, limit + 1
+    )
+    return _json({"items": rows[:limit]})
+
+
+async def get(request: web.Request) -> web.Response:
+    """Return an expense."""
+    team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
+    return _json(await request.app[pool_key].fetchrow(queries.expenses.get.sql, team_id, expense_id, user_id))
+
+
+async def balances(request: web.Request) -> web.Response:
+    """Return a team's balances."""
+    team_id = request.match_info["team_id"]
+    return _json(await request.app[pool_key].fetchrow(queries.balances.get.sql, team_id, user_id))
+
+
+async def create(request: web.Request) -> web.Response:
+    """Record an expense in equal shares of all members."""
+    team_id, body = request.match_info["team_id"], orjson.loads(await request.read())
+    async with request.app[pool_key].acquire() as connection, connection.transaction():
+        team: Any = await connection.fetchrow(queries.expenses.prepare.sql, team_id, user_id)
+        member_ids, amount = team["member_ids"], body["amount"]
+        share, left_over = divmod(amount, len(member_ids))
+        owed = [share + (index < left_over) for index in range(len(member_ids))]
+        expense = await connection.fetchrow(
+            queries.expenses.create.sql,
+            team_id,
+            user_id,
+            team["expense_id"],
+            body["description"],
+            None,
+            amount,
+            team["currency"],
+            datetime.datetime.now(datetime.UTC).date(),
+            None,
+            "equal",
+            [{"member_id": team["member_id"], "amount": amount}],
+            [{"member_id": each, "amount": part} for each, part in zip(member_ids, owed, strict=True)],
+            member_ids,
+            True,  # noqa: FBT003 -- that everybody takes part.
+            [amount if each == team["member_id"] else 0 for each in member_ids],
+            owed,
+            team["revision"],
+        )
+    return _json(expense, 201)
+
+
+def _json(record: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(record, default=dict, option=orjson.OPT_UTC_Z), status=status, content_type="application/json"
+    )
+
+
+async def _serve() -> None:
+    app = web.Application()
+    app.router.add_get("/v1/teams/{team_id}/expenses", page)
+    app.router.add_post("/v1/teams/{team_id}/expenses", create)
+    app.router.add_get("/v1/teams/{team_id}/expenses/{expense_id}", get)
+    app.router.add_get("/v1/teams/{team_id}/balances", balances)
+    config = load()
+    async with connect(config) as db:
+        app[pool_key] = db.pool
+        runner = web.AppRunner(app, access_log=None, auto_decompress=False, keepalive_timeout=75)
+        await runner.setup()
+        await web.TCPSite(runner, config.host, config.port).start()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve())

@@ -1,0 +1,71 @@
+"""Reading a request's body: within a size and a time, and exactly what it says it is."""
+
+import asyncio
+import json
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from service.errors import Malformed, RequestTimeout, UnsupportedMediaType
+
+body_bytes_max = 64 * 1024
+body_seconds_max = 15
+integer_digits_max = 20
+form_fields_max = 20
+json_types = ("application/json", "application/merge-patch+json")
+form_types = ("application/x-www-form-urlencoded",)
+
+
+async def read_json(request: web.Request) -> Any:
+    """Read a body that is exactly JSON: RFC 8259 without duplicate names (RFC 7493 §2.3) and without NaN.
+
+    Raises UnsupportedMediaType, RequestTimeout and Malformed; aiohttp raises 413 itself.
+    """
+    content = await _content(request, json_types)
+    try:
+        return json.loads(
+            content.decode(), parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_object
+        )
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Malformed(f"The body is not JSON: {reason}.") from None
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Read a form's fields. Raises what `read_json` raises."""
+    content = await _content(request, form_types)
+    try:
+        pairs = parse_qsl(content.decode(), keep_blank_values=True, max_num_fields=form_fields_max, errors="strict")
+        return _object(pairs)
+    except ValueError as error:
+        raise Malformed(f"The body is not a form: {error}.") from None
+
+
+async def _content(request: web.Request, media_types: tuple[str, ...]) -> bytes:
+    if request.content_type not in media_types or "Content-Encoding" in request.headers:
+        raise UnsupportedMediaType(media_types[0])
+    try:
+        async with asyncio.timeout(body_seconds_max):
+            return await request.read()
+    except TimeoutError:
+        raise RequestTimeout from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _integer(digits: str) -> int:
+    """Return the number, or one as far out of range: Python refuses to read thousands of digits."""
+    return int(digits[:integer_digits_max])
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    for name in found:
+        if not name.isprintable():
+            raise ValueError("a name has characters that cannot be printed")
+    return found

@@ -1,0 +1,169 @@
+"""POST /v1/teams/{team_id}/members."""
+
+import asyncio
+import json
+
+import pytest
+
+FILL = """
+insert into members (team_id, name, role) select $1, 'Guest ' || number, 'guest' from generate_series(1, $2) as number
+"""
+
+
+async def test_it_adds_an_account_by_its_address(bob, flat, db):
+    other = await bob.team("Trip")
+    answer = await flat.owner.post(f"{flat.path}/members", {"email": bob.email.upper(), "role": "viewer"})
+    assert answer.status == 201
+    member = answer.body
+    assert (member["user_id"], member["name"], member["role"], member["left_at"]) == (
+        bob.user_id,
+        "Bob",
+        "viewer",
+        None,
+    )
+    assert answer.headers["Location"] == f"{flat.path}/members/{member['member_id']}"
+    rows = await db.fetch(
+        "select team_id::text, member_id::text, role from members where user_id = $1 order by team_id", bob.user_id
+    )
+    assert {tuple(row) for row in rows} == {
+        (flat.team_id, member["member_id"], "viewer"),
+        (other.team_id, other.owner_id, "owner"),
+    }
+
+
+async def test_it_adds_a_member_where_no_role_is_sent(bob, flat):
+    answer = await flat.owner.post(f"{flat.path}/members", {"email": bob.email})
+    assert (answer.status, answer.body["role"]) == (201, "member")
+
+
+async def test_it_adds_a_guest_by_name(flat, db):
+    answer = await flat.owner.post(f"{flat.path}/members", {"name": " Grandma "})
+    assert answer.status == 201
+    assert (answer.body["user_id"], answer.body["name"], answer.body["role"]) == (None, "Grandma", "guest")
+    row = await db.fetchrow(
+        "select user_id, name, role, left_at from members where member_id = $1", answer.body["member_id"]
+    )
+    assert tuple(row) == (None, "Grandma", "guest", None)
+
+
+async def test_it_adds_two_guests_of_one_name_as_two_members(flat):
+    assert await flat.guest("Kim") != await flat.guest("Kim")
+
+
+async def test_it_writes_a_revision(flat, db):
+    guest = await flat.guest("Grandma")
+    row = await db.fetchrow("select * from revisions order by revision desc limit 1")
+    assert (row["revision"], row["action"]) == (2, "members.create")
+    assert (str(row["actor_id"]), str(row["subject_id"]), row["before"]) == (flat.owner_id, guest, None)
+    assert json.loads(row["after"])["name"] == "Grandma"
+
+
+async def test_it_takes_an_account_back_as_the_member_it_was(bob, flat, db):
+    member_id = await flat.add(bob, "admin")
+    await flat.spend(1000)
+    await flat.owner.delete(f"{flat.path}/members/{member_id}?keep_balance=true")
+    answer = await flat.owner.post(f"{flat.path}/members", {"email": bob.email, "role": "viewer"})
+    assert answer.status == 201
+    assert (answer.body["member_id"], answer.body["role"], answer.body["left_at"]) == (member_id, "viewer", None)
+    assert (await flat.nets())[member_id] == -500
+    assert await db.fetchval("select count(*) from members where user_id = $1", bob.user_id) == 1
+    assert (await bob.get(flat.path)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "added", "status"),
+    [
+        ("admin", "admin", 201),
+        ("admin", "owner", 403),
+        ("member", "viewer", 403),
+        ("viewer", "viewer", 403),
+        (None, "viewer", 404),
+    ],
+)
+async def test_it_lets_admins_add_all_but_owners(served, bob, flat, db, *, role, added, status):
+    carol = await served.person("Carol")
+    if role:
+        await flat.add(bob, role)
+    members = await db.fetchval("select count(*) from members")
+    revision = await db.fetchval("select revision from teams")
+    answer = await bob.post(f"{flat.path}/members", {"email": carol.email, "role": added})
+    assert answer.status == status
+    assert await db.fetchval("select count(*) from members") == members + (status == 201)
+    assert await db.fetchval("select revision from teams") == revision + (status == 201)
+
+
+async def test_it_lets_an_owner_add_an_owner(bob, flat):
+    await flat.add(bob, "owner")
+    assert (await bob.get(flat.path)).body["role"] == "owner"
+
+
+async def test_it_refuses_an_account_that_is_in_the_team(bob, flat, db):
+    await flat.add(bob, "viewer")
+    for email in (bob.email, flat.owner.email):
+        answer = await flat.owner.post(f"{flat.path}/members", {"email": email, "role": "admin"})
+        assert (answer.status, answer.body["type"]) == (409, "/problems/already-member")
+    rows = await db.fetch("select role from members order by member_id")
+    assert [row["role"] for row in rows] == ["owner", "viewer"]
+    assert await db.fetchval("select revision from teams") == 2
+
+
+async def test_it_refuses_an_address_without_an_account(flat, db):
+    answer = await flat.owner.post(f"{flat.path}/members", {"email": "nobody@example.com"})
+    assert answer.status == 422
+    assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == ("/email", "no_account")
+    assert await db.fetchval("select revision from teams") == 1
+
+
+async def test_it_refuses_a_member_beyond_two_hundred(bob, flat, db):
+    other = await bob.team("Trip")
+    await db.execute(FILL, other.team_id, 150)
+    await db.execute(FILL, flat.team_id, 198)
+    await flat.guest("The last")
+    for body in ({"name": "One more"}, {"email": bob.email}):
+        answer = await flat.owner.post(f"{flat.path}/members", body)
+        assert (answer.status, answer.body["type"]) == (409, "/problems/team-full")
+        assert "200 members" in answer.body["detail"]
+    assert await db.fetchval("select count(*) from members where team_id = $1", flat.team_id) == 200
+    await other.guest("There is room here")
+
+
+async def test_it_does_not_count_former_members(bob, flat, db):
+    await db.execute(FILL, flat.team_id, 199)
+    await db.execute("update members set left_at = now() where team_id = $1 and name = 'Guest 7'", flat.team_id)
+    await flat.add(bob)
+    answer = await flat.owner.post(f"{flat.path}/members", {"name": "One more"})
+    assert answer.body["type"] == "/problems/team-full"
+
+
+async def test_it_adds_an_account_once_when_it_is_asked_at_once(bob, flat, db):
+    body = {"email": bob.email}
+    answers = await asyncio.gather(*(flat.owner.post(f"{flat.path}/members", body) for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409, 409]
+    assert await db.fetchval("select count(*) from members") == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        ({}, "", "one_of"),
+        ({"email": "bob@example.com", "name": "Bob"}, "", "one_of"),
+        ({"name": "Bob", "role": "admin"}, "/role", "guest"),
+        ({"email": "bob"}, "/email", "not_email"),
+        ({"email": "bob@example.com", "role": "guest"}, "/role", "invalid"),
+        ({"name": ""}, "/name", "too_short"),
+        ({"name": "Bob", "user_id": None}, "/user_id", "unknown"),
+    ],
+)
+async def test_it_refuses_what_is_no_member(flat, db, body, pointer, code):
+    answer = await flat.owner.post(f"{flat.path}/members", body)
+    assert answer.status == 422
+    assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (pointer, code)
+    assert await db.fetchval("select count(*) from members") == 1
+
+
+async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat):
+    await flat.owner.patch(flat.path, {"archived": True})
+    answer = await flat.owner.post(f"{flat.path}/members", {"name": "Guest"})
+    assert (answer.status, answer.body["type"]) == (409, "/problems/team-archived")
+    await flat.owner.delete(flat.path)
+    assert (await flat.owner.post(f"{flat.path}/members", {"name": "Guest"})).status == 404
