@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import uvloop
@@ -15,7 +15,7 @@ from aiohttp import web
 from service import __version__
 from service.app import create_app
 from service.config import Config, ConfigError, load
-from service.data_directory import EmbeddedError, kept_secret
+from service.data_directory import EmbeddedError, InUseError, kept_secret
 from service.embedded import EmbeddedPostgres
 from service.errors import Unavailable
 from service.keys import DOCUMENT, LIFECYCLE
@@ -69,7 +69,7 @@ def apply(config: Config) -> None:
         applied = migrate(config.database_url, say=_say)
         _say(f"{len(applied)} applied" if applied else "nothing to apply")
     else:
-        with database(config):
+        with database(config, shared=True):
             _say("up to date")
 
 
@@ -77,7 +77,7 @@ def seed(config: Config) -> None:
     """Fill the configured database, or the embedded one."""
     from service.seed import fill  # noqa: PLC0415 -- its progress bar is not installed with the service.
 
-    with database(config) as ready:
+    with database(config, shared=True) as ready:
         uvloop.run(fill(ready))
 
 
@@ -87,17 +87,26 @@ def print_document(config: Config) -> None:
 
 
 @contextmanager
-def database(config: Config) -> Iterator[Config]:
+def database(config: Config, *, shared: bool = False) -> Iterator[Config]:
     """Yield the configuration with a database that is there and migrated.
 
-    The embedded one is started and migrated; one that is configured must have been migrated before.
+    The embedded one is started and migrated, or used together with the process that has it, where it may be shared. One
+    that is configured must have been migrated before.
     """
     if config.database_url:
         if missing := pending(config.database_url):
             raise StartError(f"The database misses {len(missing)} migrations; run `expenses migrate` first.")
         yield config
         return
-    with EmbeddedPostgres(config.data_dir) as url:
+    embedded = EmbeddedPostgres(config.data_dir)
+    with ExitStack() as resources:
+        try:
+            url = embedded.start()
+            resources.callback(embedded.stop)
+        except InUseError:
+            if not shared:
+                raise
+            url = embedded.running_dsn()
         migrate(url, say=log.info)
         yield replace(config, database_url=url, jwt_secret=config.jwt_secret or kept_secret(config.data_dir))
 

@@ -14,6 +14,10 @@ class EmbeddedError(Exception):
     """The embedded PostgreSQL cannot run; the message is one line that says what to do."""
 
 
+class InUseError(EmbeddedError):
+    """Another process has the data directory."""
+
+
 def default_root() -> Path:
     """Return the directory for this user's data where EXPENSES_DATA_DIR names none."""
     if os.geteuid() == 0:

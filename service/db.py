@@ -78,7 +78,12 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Yield a transaction: committed at the end of the block, rolled back where it raises."""
         async with self._connection() as connection, connection.transaction():
-            yield Transaction(connection)
+            try:
+                yield Transaction(connection)
+            except TimeoutError:
+                # A rollback would wait for the same silence again; losing its connection rolls back as well.
+                connection.terminate()
+                raise
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Record]"]:

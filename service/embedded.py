@@ -25,7 +25,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from service.data_directory import EmbeddedError, make
+from service.data_directory import EmbeddedError, InUseError, make
 
 _COMMAND_TIMEOUT_SECONDS = 120
 _SHUTDOWN_TIMEOUT_SECONDS = 10
@@ -103,6 +103,15 @@ class EmbeddedPostgres:
         """Return the DSN of a database of the started server, for asyncpg and psycopg alike."""
         return f"postgresql://postgres@/{database}?host={self._socket_directory}"
 
+    def running_dsn(self) -> str:
+        """Return the DSN of the server that another process runs on this data. Raises EmbeddedError without one."""
+        with suppress(FileNotFoundError, IndexError):
+            # The fifth line of the file is where its socket is.
+            self._socket_directory = Path((self.data / "postmaster.pid").read_text().splitlines()[4])
+            if self._is_ready():
+                return self.dsn("expenses")
+        raise EmbeddedError(f"PostgreSQL is not ready in {self.root}: try again, or set EXPENSES_DATA_DIR")
+
     def _start(self, resources: ExitStack, timeout_seconds: float) -> None:
         self._user = _server_user()
         make(self.root)
@@ -124,7 +133,7 @@ class EmbeddedPostgres:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise EmbeddedError(f"{self.root} is in use: stop its process, or set EXPENSES_DATA_DIR") from None
+            raise InUseError(f"{self.root} is in use: stop its process, or set EXPENSES_DATA_DIR") from None
 
     def _command(self, *command: str | Path) -> list[str | Path]:
         parent, user, group = str(os.getpid()), str(self._user.pw_uid), str(self._user.pw_gid)

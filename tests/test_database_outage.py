@@ -197,7 +197,7 @@ async def test_a_read_only_server_is_still_read(own_server, impatient):
     async with household(replace(impatient, database_url=own_server.dsn)) as home:
         with own_server.setting("default_transaction_read_only", "on"):
             async with asyncio.timeout(RECOVERY_SECONDS):
-                while (await home.ask("PATCH", home.team.path, {"name": "x"}))[0].status != 503:
+                while (await home.ask("PATCH", home.team.path, {"name": "x"}))[0].status != 503:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             await home.is_refused(WAIT_SECONDS + STATEMENT_SECONDS + 1, home.writes[:6])
             for request in home.reads:
@@ -226,6 +226,31 @@ async def test_a_network_that_swallows_everything_is_given_up_on(impatient, data
             await home.is_refused(within_seconds, home.reads + home.writes)
             proxy.heal()
             await home.recovers()
+        await home.pool_is_whole()
+
+
+async def test_a_network_that_fails_in_mid_transaction_is_given_up_on_once(impatient, database):
+    async with (
+        proxied(database) as proxy,
+        household(replace(impatient, database_url=proxy.dsn, statement_seconds=1)) as home,
+    ):
+        path, longest_seconds = f"{home.team.path}/expenses", 0.0
+
+        async def spend_on():
+            nonlocal longest_seconds
+            while proxy.flowing.is_set():
+                answer, seconds = await home.ask("POST", path, {"description": "Under load", "amount": 1})
+                assert answer.status in {201, 503}
+                longest_seconds = max(longest_seconds, seconds)
+
+        load = [asyncio.create_task(spend_on()) for _ in range(8)]
+        await asyncio.sleep(0.3)
+        proxy.swallow()
+        await asyncio.gather(*load)
+        # The rollback must not wait for an answer as long again.
+        assert longest_seconds < 1 + WAIT_SECONDS + 0.5
+        proxy.heal()
+        await home.recovers()
         await home.pool_is_whole()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -154,6 +155,14 @@ def test_a_second_serve_on_the_same_data_says_so_in_one_line(data_dir):
         lines = second.output().strip().splitlines()
         assert len(lines) == 1
         assert str(data_dir) in lines[0]
+
+
+def test_seed_fills_an_instance_that_is_being_served(data_dir):
+    with Process(data_dir) as served:
+        done = run("seed", EXPENSES_DATA_DIR=str(data_dir))
+        assert done.returncode == 0, done.stderr
+        address, password = re.search(r"Log in as (\S+?),.* password: (.+)", done.stdout).groups()
+        assert served.call("/v1/auth/login", {"email": address, "password": password})["access_token"]
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(data_dir):

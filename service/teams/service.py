@@ -41,15 +41,19 @@ async def update(
     archived: bool | None = None,
 ) -> Record:
     """Change a team; owners and admins may. An archived team takes no change but of `archived`."""
-    team: Record | None = await queries.teams.update(
-        db, team_id=team_id, user_id=actor.user_id, name=name, currency=currency, archived=archived
-    )
-    if team is None:
-        raise await access.refusal(db, actor, team_id, access.managers)
+    async with db.transaction() as transaction:
+        await queries.teams.hold(transaction, team_id=team_id)
+        team: Record | None = await queries.teams.update(
+            transaction, team_id=team_id, user_id=actor.user_id, name=name, currency=currency, archived=archived
+        )
+        if team is None:
+            raise await access.refusal(transaction, actor, team_id, access.managers)
     return team
 
 
 async def delete(db: Connectable, actor: Actor, team_id: str) -> None:
     """Mark a team as deleted; owners may."""
-    if await queries.teams.delete(db, team_id=team_id, user_id=actor.user_id) is None:
-        raise await access.refusal(db, actor, team_id, access.owners)
+    async with db.transaction() as transaction:
+        await queries.teams.hold(transaction, team_id=team_id)
+        if await queries.teams.delete(transaction, team_id=team_id, user_id=actor.user_id) is None:
+            raise await access.refusal(transaction, actor, team_id, access.owners)

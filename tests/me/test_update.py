@@ -102,10 +102,11 @@ async def test_it_ends_the_other_sessions_with_a_new_password(ann, bob):
     assert (await login(ann, new_password)).status == 200
 
 
-async def test_it_leaves_the_other_sessions_with_a_new_address_or_name(ann):
+async def test_it_leaves_the_other_sessions_with_a_new_address_or_name(ann, db):
     other = (await login(ann)).body
     await ann.patch(path, {"name": "Anna", "email": "anna@example.com", "current_password": PASSWORD})
     assert (await ann.service.call("GET", path, token=other["access_token"])).status == 200
+    assert await db.fetchval("select count(*) from sessions where revoked_at is null") == 2
 
 
 async def test_it_stores_a_new_password_as_strongly_as_the_first(ann, db):

@@ -1,0 +1,353 @@
+"""Requests at the same time: each race is shown to be one without its guard, and then to be none with it."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+import aiosql
+import pytest
+
+from service.db import queries
+from service.paths import folder
+
+WAITING = """
+select count(distinct pid)
+from pg_locks
+where not granted and pid in (select pid from pg_stat_activity where datname = current_database())
+"""
+ROWS = """
+select 'teams', to_jsonb(teams) from teams
+union all select 'members', to_jsonb(members) from members
+union all select 'expenses', to_jsonb(expenses) from expenses
+union all select 'entries', to_jsonb(entries) from entries
+union all select 'revisions', to_jsonb(revisions) from revisions
+order by 1, 2
+"""
+# The lock of a team, and the same without locking: any revision will do.
+LOCK = [
+    (
+        "update teams\nset revision = teams.revision + 1\nfrom actors\n",
+        "select (random() * 1000000000)::bigint as revision, actors.member_id, actors.role\nfrom teams, actors\n",
+    ),
+    ("returning\n    teams.revision,\n    actors.member_id,\n    actors.role", ""),
+]
+
+
+@pytest.fixture
+def config(config):
+    # Every request of a race gets a connection.
+    return replace(config, pool_size=25, pool_wait_seconds=20)
+
+
+def without(monkeypatch, name, replacements):
+    """Take a guard out of a query of the running service."""
+    feature, verb = name.split(".")
+    sql = (folder("sql") / feature / f"{verb}.sql").read_text()
+    for guard, instead in replacements:
+        assert guard in sql
+        sql = sql.replace(guard, instead)
+    monkeypatch.setattr(getattr(queries, feature), verb, getattr(aiosql.from_str(sql, "asyncpg"), verb))
+
+
+async def wait_for(db, count):
+    """Return when so many connections wait for a lock."""
+    async with asyncio.timeout(10):
+        while True:
+            await db.execute("select pg_stat_clear_snapshot()")
+            if await db.fetchval(WAITING) >= count:
+                return
+            await asyncio.sleep(0.005)
+
+
+async def at_once(db, team, *requests, meanwhile=""):
+    """Return the answers to requests that all have begun before any can end.
+
+    `meanwhile` is a statement that takes hold while they wait; `:team_id` is the team.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        transaction = db.transaction()
+        await transaction.start()
+        stack.push_async_callback(transaction.commit)
+        await db.execute("select 1 from teams where team_id = $1 for update", team.team_id)
+        tasks = [asyncio.create_task(request) for request in requests]
+        await wait_for(db, len(tasks))
+        if meanwhile:
+            await db.execute(meanwhile)
+    return await asyncio.gather(*tasks)
+
+
+def statuses(answers):
+    return sorted(answer.status for answer in answers)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_owners_who_leave_at_once_leave_one_behind(bob, flat, db, monkeypatch, *, guarded):
+    if not guarded:
+        without(monkeypatch, "teams.lock", LOCK)
+    bob_id = await flat.add(bob, "owner")
+    answers = await at_once(
+        db,
+        flat,
+        flat.owner.delete(f"{flat.path}/members/{flat.owner_id}"),
+        bob.delete(f"{flat.path}/members/{bob_id}"),
+    )
+    owners = await db.fetchval("select count(*) from members where role = 'owner' and left_at is null")
+    assert (statuses(answers), owners) == (([204, 409], 1) if guarded else ([204, 204], 0))
+    if guarded:
+        [refused] = [answer for answer in answers if answer.status == 409]
+        assert refused.body["type"] == "/problems/last-owner"
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_owners_who_step_down_at_once_leave_one_behind(bob, flat, db, monkeypatch, *, guarded):
+    if not guarded:
+        without(monkeypatch, "teams.lock", LOCK)
+    bob_id = await flat.add(bob, "owner")
+    answers = await at_once(
+        db,
+        flat,
+        flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", {"role": "admin"}),
+        bob.patch(f"{flat.path}/members/{bob_id}", {"role": "admin"}),
+    )
+    owners = await db.fetchval("select count(*) from members where role = 'owner' and left_at is null")
+    assert (statuses(answers), owners) == (([200, 409], 1) if guarded else ([200, 200], 0))
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_members_who_come_at_once_fit_in(flat, db, monkeypatch, *, guarded):
+    await db.execute(
+        """insert into members (team_id, name, role)
+        select $1, 'Guest ' || number, 'guest' from generate_series(1, 198) as number""",
+        flat.team_id,
+    )
+    if not guarded:
+        without(monkeypatch, "teams.lock", LOCK)
+    requests = [flat.owner.post(f"{flat.path}/members", {"name": f"Late {number}"}) for number in range(3)]
+    answers = await at_once(db, flat, *requests)
+    members = await db.fetchval("select count(*) from members")
+    assert (statuses(answers), members) == (([201, 409, 409], 200) if guarded else ([201, 201, 201], 202))
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_changes_of_one_version_lose_none(flat, db, monkeypatch, *, guarded):
+    path = f"{flat.path}/expenses/{(await flat.spend())['expense_id']}"
+    if not guarded:
+        without(monkeypatch, "teams.lock", LOCK)
+    requests = [flat.owner.patch(path, {"amount": 100 + number}, if_match='"1"') for number in range(20)]
+    answers = await at_once(db, flat, *requests)
+    row = await db.fetchrow("select version, amount from expenses")
+    if not guarded:
+        assert (statuses(answers), row["version"]) == ([200] * 20, 21)
+        return
+    assert statuses(answers) == [200] + [412] * 19
+    [changed] = [answer.body for answer in answers if answer.status == 200]
+    assert tuple(row) == (2, changed["amount"])
+    assert await db.fetchval("select sum(paid)::bigint from entries") == changed["amount"]
+    assert await db.fetchval("select count(*) from revisions") == 3
+
+
+async def test_a_delete_and_changes_of_one_version_leave_one_of_them(flat, db):
+    path = f"{flat.path}/expenses/{(await flat.spend())['expense_id']}"
+    answers = await at_once(
+        db,
+        flat,
+        *(flat.owner.delete(path, if_match='"1"') for _ in range(5)),
+        *(flat.owner.patch(path, {"amount": 100 + number}, if_match='"1"') for number in range(5)),
+    )
+    assert len([answer for answer in answers if answer.status < 300]) == 1
+    assert {answer.status for answer in answers} <= {200, 204, 404, 412}
+    assert await db.fetchval("select count(*) from revisions") == 3
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_expenses_recorded_at_once_are_all_there_in_order(flat, db, monkeypatch, *, guarded):
+    if not guarded:
+        returned = ["revision", "currency"]
+        columns = ",\n        ".join([*(f"teams.{name}" for name in returned), "actors.member_id"])
+        without(
+            monkeypatch,
+            "expenses.prepare",
+            [
+                (
+                    "update teams\n    set revision = teams.revision + 1\n    from actors\n",
+                    "select teams.revision + 1 as revision, teams.currency, actors.member_id\n    from teams, actors\n",
+                ),
+                (f"    returning\n        {columns}\n", ""),
+            ],
+        )
+    body = {"description": "Dinner", "amount": 1001}
+    answers = await at_once(db, flat, *(flat.owner.post(f"{flat.path}/expenses", body) for _ in range(16)))
+    if not guarded:
+        # All take the same revision, and the key of revisions lets one of them through.
+        assert statuses(answers) == [201] + [500] * 15
+        return
+    assert statuses(answers) == [201] * 16
+    rows = await db.fetch("select revision, subject_id::text from revisions order by revision")
+    assert [row["revision"] for row in rows] == list(range(1, 18))
+    assert {row["subject_id"] for row in rows[1:]} == {answer.body["expense_id"] for answer in answers}
+    assert await db.fetchval("select revision from teams") == 17
+    assert await db.fetchval("select count(*) from expenses") == 16
+
+
+async def test_writes_of_all_kinds_leave_gapless_revisions(served, flat, db):
+    others = [await served.person(f"Person {number}") for number in range(4)]
+    expenses = [await flat.spend(participants=[{"member_id": flat.owner_id}]) for _ in range(4)]
+    guests = [await flat.guest() for _ in range(4)]
+    answers = await asyncio.gather(
+        *(flat.owner.post(f"{flat.path}/members", {"email": person.email}) for person in others),
+        *(flat.owner.patch(f"{flat.path}/members/{guest}", {"name": "Kim"}) for guest in guests[:2]),
+        *(flat.owner.delete(f"{flat.path}/members/{guest}?keep_balance=true") for guest in guests[2:]),
+        *(flat.owner.patch(f"{flat.path}/expenses/{each['expense_id']}", {"amount": 5}, "*") for each in expenses[:2]),
+        *(flat.owner.delete(f"{flat.path}/expenses/{each['expense_id']}", "*") for each in expenses[2:]),
+        *(flat.owner.patch(flat.path, {"name": f"Flat {number}"}) for number in range(3)),
+        flat.owner.post(f"{flat.path}/members", {"name": ""}),
+    )
+    assert [answer.status for answer in answers if answer.status >= 300] == [422]
+    revisions = await db.fetchval("select array_agg(revision order by revision) from revisions")
+    assert revisions == list(range(1, len(revisions) + 1))
+    assert await db.fetchval("select revision from teams") == len(revisions) == 1 + 8 + 15
+    # Each change of the name is from what the one before it made.
+    names = await db.fetch(
+        "select before ->> 'name', after ->> 'name' from revisions where action = 'teams.update' order by revision"
+    )
+    assert [row[0] for row in names] == ["Flat", *(row[1] for row in names[:-1])]
+
+
+MEMBERS_ARE_CHECKED = [
+    (
+        "count(*) filter (where members.member_id = any(:member_ids::uuid[])) = cardinality(:member_ids::uuid[])",
+        "count(*) >= 0",
+    ),
+    ("and (not :everybody or count(*) = jsonb_array_length(:participants))", "or :everybody"),
+]
+LEAVES = "update members set left_at = now() where name = 'Kim'"
+COMES = "insert into members (team_id, name, role) select team_id, 'Lee', 'guest' from teams"
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("meanwhile", [LEAVES, COMES], ids=["leaves", "comes"])
+async def test_an_expense_is_split_among_those_who_are_there(flat, db, monkeypatch, *, guarded, meanwhile):
+    await flat.guest("Kim")
+    if not guarded:
+        without(monkeypatch, "expenses.create", MEMBERS_ARE_CHECKED)
+    request = flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 900})
+    [answer] = await at_once(db, flat, request, meanwhile=meanwhile)
+    if not guarded:
+        # One who left owes a part, or one who came does not.
+        assert (answer.status, len(answer.body["participants"])) == (201, 2)
+        return
+    assert (answer.status, answer.body["type"]) == (409, "/problems/conflict")
+    assert await db.fetchval("select count(*) from expenses") == 0
+    assert await db.fetchval("select revision from teams") == 2
+    again = await flat.spend(900)
+    assert len(again["participants"]) == (1 if meanwhile == LEAVES else 3)
+
+
+async def test_who_is_named_may_not_have_left_but_others_may_have_come(flat, db):
+    guest = await flat.guest("Kim")
+    body = {"description": "Dinner", "amount": 900, "participants": [{"member_id": guest}]}
+    [answer] = await at_once(db, flat, flat.owner.post(f"{flat.path}/expenses", body), meanwhile=COMES)
+    assert answer.status == 201
+    [answer] = await at_once(db, flat, flat.owner.post(f"{flat.path}/expenses", body), meanwhile=LEAVES)
+    assert (answer.status, answer.body["type"]) == (409, "/problems/conflict")
+    assert await db.fetchval("select count(*) from expenses") == 1
+
+
+async def test_a_member_does_not_leave_while_an_expense_makes_them_owe(bob, flat, db):
+    bob_id = await flat.add(bob)
+    body = {"description": "Dinner", "amount": 900, "participants": [{"member_id": bob_id}]}
+    answers = await at_once(
+        db, flat, flat.owner.post(f"{flat.path}/expenses", body), bob.delete(f"{flat.path}/members/{bob_id}")
+    )
+    # Whichever comes first, the other is refused.
+    assert statuses(answers) in ([201, 409], [204, 409])
+    assert await db.fetchval("select left_at is null from members where member_id = $1", bob_id) == (
+        await db.fetchval("select count(*) from entries") > 0
+    )
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_a_viewer_does_not_record_what_they_began_as_a_member(bob, flat, db, monkeypatch, *, guarded):
+    await flat.add(bob)
+    if not guarded:
+        without(monkeypatch, "expenses.create", [("and role in ('owner', 'admin', 'member')", "")])
+    request = bob.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 900})
+    [answer] = await at_once(db, flat, request, meanwhile="update members set role = 'viewer' where name = 'Bob'")
+    assert answer.status == (409 if guarded else 201)
+    assert await db.fetchval("select count(*) from expenses") == (0 if guarded else 1)
+
+
+# What happens to Bob, an owner, or to the team while his write waits; what then comes of it, and how it is undone.
+MEANWHILE = {
+    "he becomes a viewer": ("update members set role = 'viewer' where name = 'Bob'", {403, 409}),
+    "he is removed": ("update members set left_at = now() where name = 'Bob'", {404}),
+    "the team is deleted": ("update teams set deleted_at = now()", {404}),
+    "the team is archived": ("update teams set archived_at = now()", {409}),
+}
+UNDO = """
+update members set role = 'owner', left_at = null where name = 'Bob';
+update teams set deleted_at = null, archived_at = null
+"""
+
+
+@pytest.mark.parametrize("event", MEANWHILE)
+async def test_a_write_that_waited_is_refused_for_what_happened_meanwhile(bob, flat, db, event):
+    meanwhile, expected = MEANWHILE[event]
+    await flat.add(bob, "owner")
+    guest = await flat.guest()
+    expense = await flat.spend(900, by=bob, payer=flat.owner_id, participants=[{"member_id": flat.owner_id}])
+    writes = [
+        ("PATCH", "", {"name": "Bob's"}),
+        ("DELETE", "", None),
+        ("POST", "/members", {"name": "Kim"}),
+        ("PATCH", f"/members/{guest}", {"name": "Kim"}),
+        ("DELETE", f"/members/{guest}", None),
+        ("POST", "/expenses", {"description": "Lunch", "amount": 1}),
+        ("PATCH", f"/expenses/{expense['expense_id']}", {"amount": 1}),
+        ("DELETE", f"/expenses/{expense['expense_id']}", None),
+    ]
+    before = await db.fetch(ROWS)
+    wrong = []
+    for method, path, body in writes:
+        if (method, path, event) == ("DELETE", "", "the team is archived"):
+            continue
+        request = bob.call(method, flat.path + path, body, headers={"If-Match": "*"})
+        [answer] = await at_once(db, flat, request, meanwhile=meanwhile)
+        await db.execute(UNDO)
+        if answer.status not in expected or await db.fetch(ROWS) != before:
+            wrong.append((method, path, answer.status))
+            break
+    assert wrong == []
+
+
+async def test_readers_always_see_balances_of_zero(flat, db):
+    for number in range(3):
+        await flat.guest(f"Guest {number}")
+    writing = True
+    sums = []
+
+    async def write(number):
+        currency = ["EUR", "JPY"][number % 2]
+        for turn in range(3):
+            expense = await flat.spend(1000 + number, currency=currency)
+            path = f"{flat.path}/expenses/{expense['expense_id']}"
+            await flat.owner.patch(path, {"amount": 7 + turn}, if_match="*")
+            if turn % 2:
+                await flat.owner.delete(path, if_match="*")
+
+    async def read():
+        while writing:
+            items = (await flat.owner.get(f"{flat.path}/balances")).body["items"]
+            currencies = {item["currency"] for item in items}
+            sums.extend(sum(item["net"] for item in items if item["currency"] == each) for each in currencies)
+
+    readers = [asyncio.create_task(read()) for _ in range(2)]
+    await asyncio.gather(*(write(number) for number in range(8)))
+    writing = False
+    await asyncio.gather(*readers)
+    assert len(sums) > 10
+    assert set(sums) == {0}
+    # Two statements in place of one would not do: what comes between them is in one of them only.
+    paid = await db.fetchval("select sum(paid) from entries")
+    await flat.spend(900)
+    assert paid != await db.fetchval("select sum(owed) from entries")
