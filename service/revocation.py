@@ -5,11 +5,14 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from service.auth.service import attempts_window_seconds
 from service.config import Config
 from service.db import Database, queries
 from service.errors import Unavailable
 
 poll_seconds = 0.5
+purge_every_polls = 1200
+ended_sessions_kept_seconds = 7 * 86_400.0
 log = logging.getLogger(__name__)
 
 
@@ -20,6 +23,8 @@ class Revocations:
         self.db = db
         self.within_seconds = float(config.access_token_seconds + 60)
         self.session_ids: frozenset[str] = frozenset()
+        # A reading that began earlier must not overwrite a later one.
+        self.reading = asyncio.Lock()
 
     def __contains__(self, session_id: str) -> bool:
         """Return whether a session has ended."""
@@ -27,17 +32,31 @@ class Revocations:
 
     async def refresh(self) -> None:
         """Read them anew; while the database does not answer, what was known stays."""
-        with suppress(Unavailable):
-            rows = queries.auth.revoked(self.db, within_seconds=self.within_seconds)
-            self.session_ids = frozenset([row["session_id"] async for row in rows])
+        async with self.reading:
+            with suppress(Unavailable):
+                rows = queries.auth.revoked(self.db, within_seconds=self.within_seconds)
+                self.session_ids = frozenset([row["session_id"] async for row in rows])
 
-    async def _poll(self) -> None:
+    async def purge(self) -> None:
+        """Drop what nobody will ask for again, so that the tables do not grow for ever."""
+        with suppress(Unavailable):
+            rows = queries.auth.purge(
+                self.db, window_seconds=attempts_window_seconds, kept_seconds=ended_sessions_kept_seconds
+            )
+            log.info("purged", extra={"sessions": len([row async for row in rows])})
+
+    async def poll(self) -> None:
+        """Read them again and again, and purge now and then, until cancelled."""
+        polls = 0
         while True:
-            await asyncio.sleep(poll_seconds)
+            polls += 1
             try:
                 await self.refresh()
+                if polls % purge_every_polls == 1:
+                    await self.purge()
             except Exception:
-                log.exception("reading the revoked sessions failed")
+                log.exception("watching the sessions failed")
+            await asyncio.sleep(poll_seconds)
 
 
 @asynccontextmanager
@@ -45,7 +64,7 @@ async def watch(db: Database, config: Config) -> AsyncIterator[Revocations]:
     """Keep the revocations current for as long as the block lasts."""
     revocations = Revocations(db, config)
     await revocations.refresh()
-    poll = asyncio.create_task(revocations._poll())  # noqa: SLF001 -- the other half of this module.
+    poll = asyncio.create_task(revocations.poll())
     try:
         yield revocations
     finally:

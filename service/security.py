@@ -168,7 +168,8 @@ class Security:
 
 def digest(token: str) -> bytes:
     """Return what is stored of a secret that has 256 random bits."""
-    return hashlib.sha256(token.encode()).digest()
+    # A header's bytes that are no text come as surrogates.
+    return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
 
 
 def _encode(content: bytes) -> str:

@@ -6,13 +6,14 @@ import json
 import logging
 import re
 import time
+from dataclasses import replace
 
 import pytest
 import yarl
 
 from service import body
 from service.keys import LIFECYCLE
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, running
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 MISSING_ID = "01890000-0000-7000-8000-000000000000"
@@ -459,3 +460,13 @@ async def test_the_link_header_leads_through_all_pages(ann, flat, query):
     whole = await ann.get(f"{flat.path}/expenses?limit=200{query}")
     assert found == [each["expense_id"] for each in whole.body["items"]]
     assert (len(found), pages) == (5, 3)
+
+
+async def test_it_survives_a_forwarded_address_that_is_no_text(config):
+    async with running(replace(config, trusted_proxies=1)) as service:
+        sent = json.dumps({"email": "nobody@example.com", "password": PASSWORD}).encode()
+        lengths = ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
+        for hop in (b"\xff\xfe", b"<b>", b",,,", b"x" * 4000):
+            head = request_head("/v1/auth/login", "X-Forwarded-For: @", *lengths).replace(b"@", hop)
+            status, _, _ = await exchange(service.url, head + sent)
+            assert status == 401, hop

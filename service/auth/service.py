@@ -1,6 +1,7 @@
 """What can be done with accounts and sessions."""
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 from service.access import Actor
@@ -98,21 +99,30 @@ async def logout(db: Connectable, actor: Actor) -> None:
 async def admit(
     db: Connectable, security: Security, *, email: str, address: str, password_hash: str | None, password: str
 ) -> bool:
-    """Return whether a password is right. The attempt counts before it is checked; success forgets the failures.
+    """Return whether a password is right; a failure counts, success forgets the failures.
 
-    Raises TooManyAttempts, without looking at the password.
+    Raises TooManyAttempts, without looking at the password. Tries at the same moment all look before they count, so
+    that right passwords do not stand in each other's way; the queue for hashing bounds how many those can be.
     """
     keys = [digest(f"{email} {address}"), digest(email)]
-    # What a place is refused does not count from anywhere, so no single place can keep the others out.
-    for key, failures_max in zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True):
-        counted: Record = await queries.auth.attempt(db, key_hash=key, window_seconds=attempts_window_seconds)
-        if counted["failures"] > failures_max:
+    limits = dict(zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True))
+    failed = False
+    async for counted in queries.auth.failures(db, key_hashes=keys, window_seconds=attempts_window_seconds):
+        failed = True
+        if counted["failures"] >= limits[counted["key_hash"]]:
             raise TooManyAttempts(counted["left_seconds"])
-    if not await security.passwords.verify(password_hash, password):
-        return False
-    async for _ in queries.auth.forgive(db, key_hashes=keys):
+    admitted = await security.passwords.verify(password_hash, password)
+    if not admitted:
+        await _drain(queries.auth.fail(db, key_hashes=keys, window_seconds=attempts_window_seconds))
+    elif failed:
+        await _drain(queries.auth.forgive(db, key_hashes=keys))
+    return admitted
+
+
+async def _drain(rows: AsyncIterator[Record]) -> None:
+    """Run a statement whose rows do not matter: aiosql gives them one by one."""
+    async for _ in rows:
         pass
-    return True
 
 
 async def _open_session(db: Connectable, security: Security, user: dict[str, Any], client: str) -> dict[str, Any]:

@@ -198,8 +198,10 @@ async def _refuse_delete(
 
 
 def _check_may_change(current: Record, versions: list[int] | None) -> None:
-    if current["actor_role"] not in access.managers and current["created_by"] != current["actor_id"]:
-        raise Forbidden("You did not record this expense; that takes the role owner or admin.")
+    # Who waited for the lock may have become a viewer meanwhile.
+    is_own = current["created_by"] == current["actor_id"] and current["actor_role"] in access.recorders
+    if current["actor_role"] not in access.managers and not is_own:
+        raise Forbidden("This takes the role owner or admin, or a member who recorded the expense.")
     if versions is not None and current["version"] not in versions:
         sent = " or ".join(map(str, versions)) or "that is none of ours"
         raise PreconditionFailed(f"You have version {sent}; the current one is {current['version']}.")

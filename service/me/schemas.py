@@ -1,5 +1,10 @@
 """What can be changed of one's own account."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import validates_schema
+
 from service.auth.schemas import Password
 from service.fields import Email, Text
 from service.schema import Change
@@ -12,3 +17,8 @@ class AccountChange(Change):
     email = Email()
     password = Password()
     current_password = Password(1)
+
+    @validates_schema
+    def check_any(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Refuse a change of nothing: the current password alone is none."""
+        super().check_any({name: value for name, value in data.items() if name != "current_password"})

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from service.keys import REVOCATIONS
 from tests.conftest import PASSWORD, running
 
 path = "/v1/auth/logout"
@@ -68,3 +69,11 @@ async def test_it_does_not_keep_from_logging_in_again(served, ann):
     await ann.call("POST", path)
     login = await served.call("POST", "/v1/auth/login", {"email": ann.email, "password": PASSWORD})
     assert (await served.call("GET", "/v1/me", token=login.body["access_token"])).status == 200
+
+
+async def test_sessions_that_ended_long_ago_are_purged_and_others_are_not(served, ann, bob, db):
+    await db.execute("update sessions set expires_at = now() - interval '8 days' where user_id = $1", ann.user_id)
+    await db.execute("insert into login_failures values ('\\x00', now() - interval '16 minutes', 3), ('\\x01', now(), 3)")
+    await served.app[REVOCATIONS].purge()
+    assert await db.fetch("select user_id::text from sessions") == [(bob.user_id,)]
+    assert await db.fetchval("select key_hash from login_failures") == b"\x01"

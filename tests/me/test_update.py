@@ -140,7 +140,6 @@ async def test_it_makes_a_guesser_wait_as_the_log_in_does(ann, db):
     assert (await ann.patch(path, {"name": "Anna"})).status == 200
     await db.execute("update login_failures set window_started_at = now() - interval '15 minutes 1 second'")
     assert (await ann.patch(path, change | {"current_password": PASSWORD})).status == 200
-    assert await db.fetchval("select count(*) from login_failures") == 0
 
 
 async def test_it_asks_to_come_back_when_too_many_hashes_wait(ann, db):
@@ -187,3 +186,9 @@ async def test_it_needs_a_log_in(served, ann, db):
     before = await account(db, ann)
     assert (await served.call("PATCH", path, {"name": "Anna"})).status == 401
     assert await account(db, ann) == before
+
+
+async def test_the_current_password_alone_changes_nothing(ann):
+    answer = await ann.patch("/v1/me", {"current_password": "whatever it is"})
+    assert answer.status == 422
+    assert answer.body["errors"][0]["code"] == "empty"

@@ -1,7 +1,12 @@
--- name: attempt(key_hash, window_seconds)^
--- Count a log-in attempt under a key, and how long its window still lasts.
+-- name: fail(key_hashes, window_seconds)
+-- Count a failed log-in under each key, in a new window where the last one has ended.
 insert into login_failures (key_hash, window_started_at, failures)
-values (:key_hash, now(), 1)
+select
+    tried.key_hash,
+    now(),
+    1
+from unnest(:key_hashes::bytea[]) as tried (key_hash)
+order by tried.key_hash
 on conflict (key_hash) do update
     set
         failures = case
@@ -12,6 +17,4 @@ on conflict (key_hash) do update
             when login_failures.window_started_at < now() - :window_seconds * interval '1 second' then now()
             else login_failures.window_started_at
         end
-returning
-    failures,
-    ceil(extract(epoch from window_started_at + :window_seconds * interval '1 second' - now()))::int as left_seconds;
+returning key_hash;

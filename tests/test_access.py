@@ -1,0 +1,220 @@
+"""Who may do what: every route of a team for every kind of person, and nothing changed by what is refused."""
+
+import uuid
+
+import pytest
+
+from service.access import Actor
+from service.keys import SECURITY
+from service.routes import routes
+
+ACTORS = (
+    "anonymous", "expired", "outsider", "former", "viewer", "member", "recorder", "admin", "owner", "foreign_owner",
+)  # fmt: skip
+PUBLIC_TO_ACCOUNTS = (401, 401, 200, 200, 200, 200, 200, 200, 200, 200)
+READ = (401, 401, 404, 404, 200, 200, 200, 200, 200, 404)
+EXPECTED = {
+    "teams.create": (401, 401, 201, 201, 201, 201, 201, 201, 201, 201),
+    "teams.page": PUBLIC_TO_ACCOUNTS,
+    "teams.get": READ,
+    "teams.update": (401, 401, 404, 404, 403, 403, 403, 200, 200, 404),
+    "teams.delete": (401, 401, 404, 404, 403, 403, 403, 403, 204, 404),
+    "members.create": (401, 401, 404, 404, 403, 403, 403, 201, 201, 404),
+    "members.page": READ,
+    "members.get": READ,
+    "members.update": (401, 401, 404, 404, 403, 403, 403, 200, 200, 404),
+    "members.delete": (401, 401, 404, 404, 403, 403, 403, 204, 204, 404),
+    "expenses.create": (401, 401, 404, 404, 403, 201, 201, 201, 201, 404),
+    "expenses.page": READ,
+    "expenses.get": READ,
+    "expenses.update": (401, 401, 404, 404, 403, 403, 200, 200, 200, 404),
+    "expenses.delete": (401, 401, 404, 404, 403, 403, 204, 204, 204, 404),
+    "balances.get": READ,
+}
+BODIES = {
+    "teams.create": {"name": "Trip", "currency": "EUR"},
+    "teams.update": {"name": "House"},
+    "members.create": {"name": "Kim"},
+    "members.update": {"name": "Kim"},
+    "expenses.create": {"description": "Lunch", "amount": 100},
+    "expenses.update": {"amount": 100},
+}
+ROUTES = [(method, path, name) for method, path, _, name in routes if path.startswith("/v1/teams")]
+# All that a refused request must not change.
+ROWS = """
+select 'users', to_jsonb(users) from users
+union all select 'teams', to_jsonb(teams) from teams
+union all select 'members', to_jsonb(members) from members
+union all select 'expenses', to_jsonb(expenses) from expenses
+union all select 'entries', to_jsonb(entries) from entries
+union all select 'revisions', to_jsonb(revisions) from revisions
+union all select 'sessions', to_jsonb(sessions) from sessions
+order by 1, 2
+"""
+
+
+class World:
+    """A team, and somebody of each kind with a token."""
+
+    def __init__(self, served, db):
+        self.served, self.db = served, db
+        self.tokens = {"anonymous": ""}
+        self.members = {}
+
+    async def fill(self):
+        tokens = self.served.app[SECURITY].tokens
+        for actor in ACTORS[1:]:
+            user_id = await self.db.fetchval(
+                "insert into users (email, name, password_hash) values ($1, $2, '') returning user_id::text",
+                f"{actor}@example.com",
+                actor,
+            )
+            tokens.lifetime_seconds = -1 if actor == "expired" else 900
+            self.tokens[actor] = tokens.access(Actor(user_id, str(uuid.uuid4())))
+        team = await self.call("owner", "POST", "/v1/teams", {"name": "Flat", "currency": "EUR"})
+        self.team_id, self.members["owner"] = team.body["team_id"], team.body["member_id"]
+        await self.call("foreign_owner", "POST", "/v1/teams", {"name": "Trip", "currency": "EUR"})
+        for actor in ("former", "expired", "viewer", "member", "recorder", "admin"):
+            role = {"former": "admin", "expired": "owner", "recorder": "member"}.get(actor, actor)
+            body = {"email": f"{actor}@example.com", "role": role}
+            added = await self.call("owner", "POST", f"/v1/teams/{self.team_id}/members", body)
+            self.members[actor] = added.body["member_id"]
+        await self.call("owner", "DELETE", f"/v1/teams/{self.team_id}/members/{self.members['former']}")
+
+    async def call(self, actor, method, path, body=None):
+        return await self.served.call(method, path, body, token=self.tokens[actor], headers={"If-Match": "*"})
+
+    async def target(self, path):
+        """Return a route's path for a new guest and a new expense of the recorder's."""
+        team = f"/v1/teams/{self.team_id}"
+        own = {"participants": [{"member_id": self.members["recorder"]}]}
+        expense = await self.call("recorder", "POST", f"{team}/expenses", {"description": "Tea", "amount": 9} | own)
+        guest = await self.call("owner", "POST", f"{team}/members", {"name": "Guest"})
+        return path.format(
+            team_id=self.team_id, member_id=guest.body["member_id"], expense_id=expense.body["expense_id"]
+        )
+
+
+@pytest.fixture
+async def world(served, db):
+    world = World(served, db)
+    await world.fill()
+    return world
+
+
+def test_every_route_has_its_row():
+    assert sorted(name for _, _, name in ROUTES) == sorted(EXPECTED)
+    assert {len(row) for row in EXPECTED.values()} == {len(ACTORS)}
+
+
+@pytest.mark.parametrize(("method", "path", "name"), ROUTES, ids=[name for _, _, name in ROUTES])
+async def test_a_route_is_open_to_whom_it_should_be(world, db, method, path, name):
+    cells = dict(zip(ACTORS, EXPECTED[name], strict=True))
+    found = {}
+    target = await world.target(path)
+    before = await db.fetch(ROWS)
+    for actor, status in cells.items():
+        if status >= 400:
+            found[actor] = (await world.call(actor, method, target, BODIES.get(name))).status
+            assert await db.fetch(ROWS) == before, actor
+    for actor, status in cells.items():
+        if status < 400:
+            target = await world.target(path)
+            revisions = await db.fetchval("select count(*) from revisions")
+            found[actor] = (await world.call(actor, method, target, BODIES.get(name))).status
+            assert await db.fetchval("select count(*) from revisions") == revisions + (method != "GET"), actor
+    assert found == cells
+
+
+@pytest.mark.parametrize("name", [name for _, path, name in ROUTES if "{team_id}" in path])
+async def test_a_stranger_cannot_tell_a_team_from_none(world, name):
+    method, path = next((method, path) for method, path, found in ROUTES if found == name)
+    there = await world.target(path)
+    answers = [
+        await world.call("outsider", method, target, BODIES.get(name))
+        for target in (there, there.replace(world.team_id, str(uuid.uuid4())))
+    ]
+    for answer in answers:
+        del answer.body["instance"]
+    assert answers[0].body == answers[1].body
+    assert answers[0].body["status"] == 404
+
+
+# A copy of a team in which only the team's id, the account and the amounts are others.
+TWIN = """
+with team as (
+    insert into teams (name, currency, revision) values ('Twin', 'JPY', 0) returning team_id
+),
+
+people as (
+    insert into members (team_id, member_id, user_id, name, role)
+    select team.team_id, member_id, case when user_id is not null then $1::uuid end, 'Twin', role
+    from members cross join team
+),
+
+costs as (
+    insert into expenses (
+        team_id, expense_id, description, amount, currency, spent_on, split, payers, participants, created_by
+    )
+    select team.team_id, expense_id, 'Twin', 2 * amount, currency, spent_on, split, payers, participants, created_by
+    from expenses cross join team
+),
+
+ledger as (
+    insert into entries (team_id, expense_id, member_id, currency, paid, owed)
+    select team.team_id, expense_id, member_id, currency, 2 * paid, 2 * owed from entries cross join team
+)
+
+select team_id::text from team
+"""
+
+
+async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, flat, db):
+    kim, lee = await flat.guest("Kim"), await flat.guest("Lee")
+    first, second = await flat.spend(900, payer=kim), await flat.spend(600, participants=[{"member_id": lee}])
+    reads = [
+        "",
+        "/members?status=all",
+        f"/members/{kim}",
+        "/expenses",
+        "/expenses?sort=created_at",
+        f"/expenses?payer={kim}",
+        f"/expenses?payer={flat.owner_id}",
+        f"/expenses?participant={lee}&sort=created_at",
+        f"/expenses?payer={kim}&sort=created_at",
+        f"/expenses/{first['expense_id']}",
+        "/balances",
+    ]
+    alone = [(await flat.owner.get(flat.path + path)).body for path in reads]
+    twin = await db.fetchval(TWIN, bob.user_id)
+    assert [(await flat.owner.get(flat.path + path)).body for path in reads] == alone
+    for person, team in ((flat.owner, twin), (bob, flat.team_id)):
+        for path in reads:
+            assert (await person.get(f"/v1/teams/{team}{path}")).status == 404
+    before = [row for row in await db.fetch(ROWS) if twin in row[1]]
+    assert len(before) == 1 + 3 + 2 + 5
+    writes = [
+        ("PATCH", "", {"name": "House"}, 200),
+        ("PATCH", f"/expenses/{first['expense_id']}", {"amount": 901, "participants": [{"member_id": lee}]}, 200),
+        ("DELETE", f"/expenses/{second['expense_id']}", None, 204),
+        ("DELETE", f"/expenses/{first['expense_id']}", None, 204),
+        ("POST", "/expenses", {"description": "Lunch", "amount": 1, "participants": [{"member_id": kim}]}, 201),
+        ("DELETE", f"/members/{kim}", None, 409),
+        ("POST", "/members", {"name": "Max"}, 201),
+        ("PATCH", f"/members/{lee}", {"name": "Leo"}, 200),
+        # In the twin Lee still has a balance, and there is another owner.
+        ("DELETE", f"/members/{lee}", None, 204),
+        ("PATCH", f"/members/{flat.owner_id}", {"role": "admin"}, 409),
+        ("DELETE", "", None, 204),
+    ]
+    await flat.add(bob, "viewer")
+    unchanged = await db.fetch(ROWS)
+    for method, path, body, _ in writes:
+        # Bob is an owner of the twin, but not here.
+        answer = await bob.call(method, flat.path + path, body, headers={"If-Match": "*"})
+        assert answer.status == 403, (method, path)
+    assert await db.fetch(ROWS) == unchanged
+    for method, path, body, status in writes:
+        answer = await flat.owner.call(method, flat.path + path, body, headers={"If-Match": "*"})
+        assert answer.status == status, (method, path)
+    assert [row for row in await db.fetch(ROWS) if twin in row[1]] == before
