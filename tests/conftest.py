@@ -131,7 +131,7 @@ class Service:
                 await response.json(content_type=None) if is_json and content else content,
                 response.headers,
             )
-        self.contract.check(method, path.split("?")[0], answer)
+        self.contract.check(method, path.partition("?")[0], answer)
         return answer
 
     async def person(self, name: str = "Ann", email: str = "") -> "Person":

@@ -26,6 +26,8 @@ from tests.proxy import proxied
 STATEMENT_SECONDS = 0.5
 WAIT_SECONDS = 0.3
 RECOVERY_SECONDS = 3
+# Of the service, in the database of the test.
+SESSIONS = "from pg_stat_activity where application_name = 'expenses' and datname = current_database()"
 
 
 @pytest.fixture(autouse=True)
@@ -266,9 +268,7 @@ async def test_broken_connections_are_replaced(impatient, database):
 async def test_a_terminated_connection_costs_one_request_at_most(impatient, db):
     async with household(impatient) as home:
         for request in home.reads + home.writes[:6]:
-            await db.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'expenses'"
-            )
+            await db.execute(f"select pg_terminate_backend(pid) {SESSIONS}")
             statuses = [(await home.ask(*request))[0].status for _ in range(impatient.pool_size + 1)]
             assert set(statuses) <= {200, 201, 503}, request
             assert statuses.count(503) <= impatient.pool_size
@@ -284,7 +284,7 @@ async def test_a_statement_that_takes_too_long_is_given_up_and_changes_nothing(i
             assert STATEMENT_SECONDS / 2 < seconds < STATEMENT_SECONDS + 1
         await home.pool_is_whole()
         assert await db.fetchval("select count(*) from expenses") == 1
-        busy = "select count(*) from pg_stat_activity where application_name = 'expenses' and state <> 'idle'"
+        busy = f"select count(*) {SESSIONS} and state <> 'idle'"
         assert await db.fetchval(busy) == 0
         await home.recovers()
 
@@ -331,12 +331,7 @@ async def test_clients_that_give_up_leave_nothing_half_done(impatient, db):
             await asyncio.gather(*(give_up() for _ in range(20)))
         await home.service.app[LIFECYCLE].idle.wait()
         await home.pool_is_whole()
-        assert (
-            await db.fetchval(
-                "select count(*) from pg_stat_activity where application_name = 'expenses' and state <> 'idle'"
-            )
-            == 0
-        )
+        assert await db.fetchval(f"select count(*) {SESSIONS} and state <> 'idle'") == 0
         stored = await db.fetchval("select count(*) from expenses where description = 'Given up'")
         assert acknowledged <= stored <= 200
         sums = "select sum(paid), sum(owed), 9000 + 7 * $1::bigint from entries"

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -43,7 +44,7 @@ class Process:
     def __init__(self, data_dir: Path, *, wait: bool = True, **environment: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = open(f"{data_dir}-{self.port}.log", "w+b")  # noqa: SIM115 -- closed with the process.
+        self.log = Path(f"{data_dir}-{self.port}.log").open("w+b")  # noqa: SIM115 -- closed with the process.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve"],
             cwd=ROOT,
@@ -77,7 +78,7 @@ class Process:
         self.process.send_signal(by)
         return self.process.wait(20)
 
-    def __enter__(self) -> "Process":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
