@@ -70,7 +70,7 @@ def database(postgres: Server, template: str) -> Iterator[str]:
 
 def _database(postgres: Server, template: str) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(counter)}"
-    _execute(postgres, f"create database {name} template {template}")
+    _execute(postgres, f"create database {name} template {template} strategy file_copy")
     yield postgres.dsn(name)
     _execute(postgres, f"drop database {name} with (force)")
 
