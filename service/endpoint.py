@@ -25,6 +25,9 @@ from service.schema import Input, field_errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# What a problem document lists at most; the rest shows when these are mended.
+errors_max = 50
+
 ACTOR: web.RequestKey[Actor] = web.RequestKey("actor", Actor)
 BODY: web.RequestKey[dict[str, Any]] = web.RequestKey("body", dict)
 QUERY: web.RequestKey[dict[str, Any]] = web.RequestKey("query", dict)
@@ -149,6 +152,7 @@ def _validated(schema: Schema, data: Any, place: str) -> dict[str, Any]:
         loaded: dict[str, Any] = schema.load(data)
     except ValidationError as error:
         found = field_errors(error.messages_dict, place)
+        del found[errors_max:]
         where = ", ".join(each["pointer"].removeprefix("/") or "the body" for each in found)
         raise errors.Invalid(f"Not accepted: {where}.", errors=found) from None
     return loaded

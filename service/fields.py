@@ -113,7 +113,7 @@ class Email(Value, fields.String):
         if type(value) is not str:
             raise self.make_error("invalid")
         try:
-            address = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+            address = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
         except EmailNotValidError as error:
             raise self.make_error("not_email", reason=str(error)) from None
         return f"{address.ascii_local_part}@{address.ascii_domain}".lower()
@@ -237,7 +237,10 @@ class Limit(Value, fields.Integer):
     default_error_messages = {"invalid": "This must be a whole number from 1."}
 
     def __init__(self) -> None:
-        super().__init__(load_default=limit_default, limits={"minimum": 1, "maximum": limit_max})
+        super().__init__(
+            load_default=limit_default,
+            limits={"minimum": 1, "description": f"{limit_max} at most; more is taken as {limit_max}."},
+        )
 
     def read(self, value: Any) -> int:
         """Return the value."""

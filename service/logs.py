@@ -5,6 +5,7 @@ import logging
 import logging.config
 from contextvars import ContextVar
 
+from aiohttp.http_exceptions import BadHttpMessage
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
@@ -25,13 +26,18 @@ def _with_request_id(record: logging.LogRecord) -> bool:
     return True
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Leave out what clients do wrong below HTTP: aiohttp answers it with 400, and logs it as an error of the server."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
+
+
 def configure(level: str) -> None:
     """Send all logs of a level and above to standard error as JSON."""
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "filters": {"request": {"()": lambda: _with_request_id}},
+            "filters": {"request": {"()": lambda: _with_request_id}, "ours": {"()": lambda: _is_ours}},
             "formatters": {
                 "json": {
                     "()": Formatter,
@@ -39,7 +45,9 @@ def configure(level: str) -> None:
                     "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
                 }
             },
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}},
+            "handlers": {
+                "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request", "ours"]}
+            },
             "root": {"level": level.upper(), "handlers": ["stderr"]},
         }
     )

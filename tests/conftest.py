@@ -32,20 +32,30 @@ def pytest_configure(config: pytest.Config) -> None:
             del os.environ[name]
 
 
+SERVERS: pytest.StashKey[set[str]] = pytest.StashKey()
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server that this run's databases are on."""
     with server() as started:
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput["postgres"] = started.description
+        request.config.stash.setdefault(SERVERS, set()).add(started.description)
         yield started
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _say_which_server(postgres: Server, record_testsuite_property: Any) -> None:
-    record_testsuite_property("postgres", postgres.description)
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a worker process of xdist which server it had."""
+    if found := getattr(node, "workeroutput", {}).get("postgres"):
+        node.config.stash.setdefault(SERVERS, set()).add(found)
 
 
-def pytest_report_header() -> str:
-    return "PostgreSQL: the first of TEST_DATABASE_URL, Testcontainers, embedded (see tests/postgres.py)"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which server it was."""
+    for description in config.stash.get(SERVERS, set()):
+        terminalreporter.write_line(f"PostgreSQL of this run: {description}")
 
 
 @pytest.fixture(scope="session")

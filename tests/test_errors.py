@@ -241,3 +241,9 @@ async def test_a_deadlock_is_not_noticed(served, ann, flat, db, monkeypatch):
     answer = await renaming
     assert (answer.status, answer.body["name"]) == (200, "B")
     assert updates.calls == 2
+
+
+async def test_a_body_full_of_mistakes_gets_a_bounded_answer(ann):
+    answer = await ann.post("/v1/teams", {f"field_{number}": 1 for number in range(1000)})
+    assert answer.status == 422
+    assert len(answer.body["errors"]) == 50

@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from aiohttp.http_exceptions import BadStatusLine
 
 from service.logs import Formatter, configure
 
@@ -110,3 +111,17 @@ async def test_it_is_not_ready_without_the_newest_migration(served, db):
     assert answer.status == 503
     assert "is not applied" in answer.body["detail"]
     assert answer.headers["Retry-After"] == "5"
+
+
+def test_what_clients_do_wrong_below_http_is_no_error_of_ours(capsys):
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        configure("info")
+        for error in (BadStatusLine("x"), RuntimeError("boom")):
+            logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
+    finally:
+        root.handlers[:], root.level = handlers, level
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "boom" in lines[0]

@@ -128,6 +128,7 @@ async def test_it_refuses_a_member_beyond_two_hundred(bob, flat, db):
 
 
 async def test_it_does_not_count_former_members(bob, flat, db):
+    await db.execute(FILL, (await bob.team("Trip")).team_id, 150)
     await db.execute(FILL, flat.team_id, 199)
     await db.execute("update members set left_at = now() where team_id = $1 and name = 'Guest 7'", flat.team_id)
     await flat.add(bob)
