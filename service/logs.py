@@ -27,7 +27,7 @@ def _with_request_id(record: logging.LogRecord) -> bool:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out what clients do wrong below HTTP: aiohttp answers it with 400, and logs it as an error of the server."""
+    """Leave out what clients do wrong below HTTP: aiohttp answers 400, and logs it as an error of the server."""
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 

@@ -1,5 +1,6 @@
 """What happens around every handler, from the outside in: observe, problems, authenticate."""
 
+import asyncio
 import logging
 import re
 import time
@@ -33,6 +34,8 @@ security_headers = {
 
 # A transaction that failed so did nothing, and succeeds when it is tried again.
 transient = (asyncpg.InvalidCachedStatementError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+retry_seconds = 0.05
 
 # What the router and the reading of a body raise, in our words.
 of_framework: dict[int, type[errors.Refusal]] = {
@@ -92,6 +95,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         try:
             return await handler(request)
         except transient:
+            # Whoever was in the way goes first.
+            await asyncio.sleep(retry_seconds)
             return await handler(request)
     except errors.Refusal as refusal:
         refused = refusal
