@@ -77,27 +77,37 @@ class Measured:
 
 
 def main() -> None:
-    """Start, measure, print, and end all that was started."""
+    """Start, measure, print, and end all that was started, also when told to stop."""
     if not shutil.which("wrk"):
         sys.exit("The benchmark needs wrk: apt-get install wrk, or brew install wrk.")
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, lambda *_: sys.exit(1))
+    stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for each in stops:
+        signal.signal(each, lambda number, _: sys.exit(128 + number))
     with ExitStack() as started:
-        directory = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="expenses-bench-")))
-        # For root, PostgreSQL runs as another user, who must get through.
-        directory.chmod(0o711)
-        url = started.enter_context(EmbeddedPostgres(directory / "postgres"))
-        migrate(url)
-        config = Config(database_url=url, jwt_secret=secrets.token_urlsafe(48), access_token_seconds=86_400)
-        instance = asyncio.run(fill(config))
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("vacuum analyze")
-            print(_machine(connection), flush=True)
-        service = _start(started, config, directory / "service.log", "-m", "service", "serve")
-        bare = _start(started, config, directory / "bare.log", str(root / "bench/bare.py"), instance.user_id)
-        # A session that nobody opened is as good as one: only those that ended are known.
-        token = Tokens(config).access(Actor(instance.user_id, instance.user_id))
-        _measure(service, bare, token, _routes(instance))
+        try:
+            _run(started)
+        finally:
+            # An impatient second Ctrl-C would leave something running.
+            for each in stops:
+                signal.signal(each, signal.SIG_IGN)
+
+
+def _run(started: ExitStack) -> None:
+    directory = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="expenses-bench-")))
+    # For root, PostgreSQL runs as another user, who must get through.
+    directory.chmod(0o711)
+    url = started.enter_context(EmbeddedPostgres(directory / "postgres"))
+    migrate(url)
+    config = Config(database_url=url, jwt_secret=secrets.token_urlsafe(48), access_token_seconds=86_400)
+    instance = asyncio.run(fill(config))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+        print(_machine(connection), flush=True)
+    service = _start(started, config, directory / "service.log", "-m", "service", "serve")
+    bare = _start(started, config, directory / "bare.log", str(root / "bench/bare.py"), instance.user_id)
+    # A session that nobody opened is as good as one that somebody did: only those that ended are known.
+    token = Tokens(config).access(Actor(instance.user_id, instance.user_id))
+    _measure(service, bare, token, _routes(instance))
 
 
 def _routes(instance: Instance) -> list[Route]:
@@ -200,5 +210,4 @@ def _machine(connection: psycopg.Connection) -> str:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        main()
+    main()

@@ -126,18 +126,17 @@ async def test_a_route_is_open_to_whom_it_should_be(world, db, method, path, nam
     assert found == cells
 
 
-@pytest.mark.parametrize("name", [name for _, path, name in ROUTES if "{team_id}" in path])
-async def test_a_stranger_cannot_tell_a_team_from_none(world, name):
-    method, path = next((method, path) for method, path, found in ROUTES if found == name)
-    there = await world.target(path)
-    answers = [
-        await world.call("outsider", method, target, BODIES.get(name))
-        for target in (there, there.replace(world.team_id, str(uuid.uuid4())))
-    ]
-    for answer in answers:
-        del answer.body["instance"]
-    assert answers[0].body == answers[1].body
-    assert answers[0].body["status"] == 404
+async def test_a_stranger_cannot_tell_a_team_from_none(world):
+    for method, path, name in ROUTES:
+        if "{team_id}" not in path:
+            continue
+        there = await world.target(path)
+        nowhere = there.replace(world.team_id, str(uuid.uuid4()))
+        answers = [await world.call("outsider", method, target, BODIES.get(name)) for target in (there, nowhere)]
+        for answer in answers:
+            del answer.body["instance"]
+        assert answers[0].body == answers[1].body
+        assert answers[0].body["status"] == 404, name
 
 
 # A copy of a team in which only the team's id, the amounts, who paid and the owner are others; the first owner is there

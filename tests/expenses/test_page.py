@@ -230,6 +230,11 @@ async def test_it_reads_a_deep_page_from_the_index_and_nothing_else(bob, flat, d
     assert "team_id" in scan["Index Cond"]
     assert (scan["Actual Rows"], scan.get("Rows Removed by Filter", 0)) == (11, 0)
     assert scan["Shared Hit Blocks"] + scan["Shared Read Blocks"] < 20
+    # A plan for any values would sort all that is left of the team: each request is planned for its own.
+    for _ in range(10):
+        await db.fetch(query.sql, *arguments)
+    plans = "select custom_plans, generic_plans from pg_prepared_statements where statement = $1"
+    assert tuple(await db.fetchrow(plans, query.sql)) == (10, 0)
 
 
 def walk(node):
@@ -239,9 +244,8 @@ def walk(node):
         yield from walk(child)
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer", "code"),
-    [
+async def test_it_refuses_what_it_cannot_list_by(flat):
+    for query, pointer, code in [
         ("limit=0", "/limit", "invalid"),
         ("sort=amount", "/sort", "invalid"),
         ("payer=me", "/payer", "invalid"),
@@ -252,12 +256,11 @@ def walk(node):
         ("category=a&category=b", "/category", "repeated"),
         ("after=x", "/after", "not_a_cursor"),
         ("offset=10", "/offset", "unknown"),
-    ],
-)
-async def test_it_refuses_what_it_cannot_list_by(flat, query, pointer, code):
-    answer = await flat.owner.get(f"{flat.path}/expenses?{query}")
-    assert answer.status == 422
-    assert [(each["in"], each["pointer"], each["code"]) for each in answer.body["errors"]] == [("query", pointer, code)]
+    ]:
+        answer = await flat.owner.get(f"{flat.path}/expenses?{query}")
+        assert answer.status == 422, query
+        found = [(each["in"], each["pointer"], each["code"]) for each in answer.body["errors"]]
+        assert found == [("query", pointer, code)]
 
 
 async def test_it_refuses_a_cursor_of_another_order_or_list(flat):

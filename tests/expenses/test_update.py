@@ -182,17 +182,23 @@ async def test_it_writes_a_revision_with_before_and_after(bob, flat, db):
     assert before["participants"] == expense["participants"]
 
 
-@pytest.mark.parametrize(
-    ("if_match", "status"),
-    [("", 428), ('"2"', 412), ('"0"', 412), ('"x"', 412), ("1", 412), ('W/"1"', 412), ('"1"', 200), ("*", 200)],
-)
-async def test_it_changes_the_version_that_was_read(flat, db, if_match, status):
+async def test_it_changes_the_version_that_was_read(flat, db):
     expense = await flat.spend(900)
-    answer = await flat.owner.patch(path(flat, expense), {"amount": 1000}, if_match=if_match)
-    assert answer.status == status
-    row = await db.fetchrow("select amount, version from expenses")
-    assert tuple(row) == ((1000, 2) if status == 200 else (900, 1))
-    assert await db.fetchval("select count(*) from revisions") == (3 if status == 200 else 2)
+    for if_match, status in [
+        ("", 428),
+        ('"2"', 412),
+        ('"0"', 412),
+        ('"x"', 412),
+        ("1", 412),
+        ('W/"1"', 412),
+        ('"1"', 200),
+        ("*", 200),
+    ]:
+        revisions = await db.fetchval("select count(*) from revisions")
+        answer = await flat.owner.patch(path(flat, expense), {"amount": 1000}, if_match=if_match)
+        assert answer.status == status, if_match
+        assert await db.fetchval("select amount from expenses") == (1000 if status == 200 else 900)
+        assert await db.fetchval("select count(*) from revisions") == revisions + (status == 200)
 
 
 async def test_it_says_which_version_there_is(flat):

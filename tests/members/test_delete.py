@@ -91,6 +91,14 @@ async def test_it_refuses_an_open_balance_and_says_it(bob, flat, db):
     assert await db.fetchval("select count(*) from revisions where team_id = $1", flat.team_id) == 5
 
 
+async def test_it_refuses_who_only_gets_as_it_does_who_only_gives(flat):
+    gets, gives = await flat.guest(), await flat.guest()
+    await flat.spend(900, payer=gets, participants=[{"member_id": gives}])
+    for member_id, net in ((gets, 900), (gives, -900)):
+        answer = await flat.owner.delete(f"{flat.path}/members/{member_id}")
+        assert (answer.status, answer.body["balances"]) == (409, [{"currency": "EUR", "net": net}])
+
+
 async def test_it_lets_go_who_paid_as_much_as_they_owe(bob, flat):
     bob_id = await flat.add(bob)
     await flat.spend(1000, participants=[{"member_id": bob_id}])

@@ -1,7 +1,5 @@
 """GET /v1/teams/{team_id}/members."""
 
-import pytest
-
 
 async def names(team, query=""):
     answer = await team.owner.get(f"{team.path}/members{query}")
@@ -74,10 +72,8 @@ async def test_it_finds_nothing_for_strangers_former_members_and_in_deleted_team
     assert (await ann.get(f"{flat.path}/members")).status == 404
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer"), [("status=gone", "/status"), ("limit=0", "/limit"), ("after=x", "/after"), ("q=a", "/q")]
-)
-async def test_it_refuses_what_it_cannot_list_by(flat, query, pointer):
-    answer = await flat.owner.get(f"{flat.path}/members?{query}")
-    assert answer.status == 422
-    assert (answer.body["errors"][0]["in"], answer.body["errors"][0]["pointer"]) == ("query", pointer)
+async def test_it_refuses_what_it_cannot_list_by(flat):
+    for query, pointer in [("status=gone", "/status"), ("limit=0", "/limit"), ("after=x", "/after"), ("q=a", "/q")]:
+        answer = await flat.owner.get(f"{flat.path}/members?{query}")
+        assert answer.status == 422, query
+        assert (answer.body["errors"][0]["in"], answer.body["errors"][0]["pointer"]) == ("query", pointer)

@@ -1,7 +1,5 @@
 """GET /v1/teams."""
 
-import pytest
-
 
 async def names(person, query=""):
     answer = await person.get(f"/v1/teams{query}")
@@ -66,11 +64,11 @@ async def test_it_lists_archived_teams(ann, flat):
     assert team["archived_at"] is not None
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "x", "1.0", "٣", "1_0", ""])
-async def test_it_refuses_a_limit_that_is_no_number_from_one(ann, limit):
-    answer = await ann.get("/v1/teams", params={"limit": limit})
-    assert answer.status == 422
-    assert answer.body["errors"][0]["pointer"] == "/limit"
+async def test_it_refuses_a_limit_that_is_no_number_from_one(ann):
+    for limit in ["0", "-1", "x", "1.0", "٣", "1_0", ""]:
+        answer = await ann.get("/v1/teams", params={"limit": limit})
+        assert answer.status == 422, limit
+        assert answer.body["errors"][0]["pointer"] == "/limit"
 
 
 async def test_it_takes_a_limit_above_the_most_for_the_most(ann, db):
@@ -86,11 +84,11 @@ async def test_it_takes_a_limit_above_the_most_for_the_most(ann, db):
     assert len(await names(ann, f"?after={answer.body['next']}")) == 1
 
 
-@pytest.mark.parametrize("after", ["x", "bnVsbA", "WyJpZCIsbnVsbCwieCJd", "WyJzcGVudF9vbiIsbnVsbCxudWxsXQ"])
-async def test_it_refuses_a_cursor_that_is_none(ann, after):
-    answer = await ann.get(f"/v1/teams?after={after}")
-    assert answer.status == 422
-    assert answer.body["errors"][0]["code"] == "not_a_cursor"
+async def test_it_refuses_a_cursor_that_is_none(ann):
+    for after in ["x", "bnVsbA", "WyJpZCIsbnVsbCwieCJd", "WyJzcGVudF9vbiIsbnVsbCxudWxsXQ"]:
+        answer = await ann.get(f"/v1/teams?after={after}")
+        assert answer.status == 422, after
+        assert answer.body["errors"][0]["code"] == "not_a_cursor"
 
 
 async def test_it_refuses_a_parameter_that_it_does_not_know(ann):
