@@ -61,39 +61,45 @@ create function check_entries() returns trigger
 language plpgsql
 as $$
 declare
-    team uuid := coalesce(new.team_id, old.team_id);
-    expense uuid := coalesce(new.expense_id, old.expense_id);
+    touched record;
     expected record;
     found_entries record;
 begin
-    select
-        case when deleted_at is null then amount else 0 end as amount,
-        currency
-    into expected
-    from expenses
-    where team_id = team and expense_id = expense;
+    -- A row that moves leaves one expense for another: both are checked.
+    for touched in
+        select new.team_id, new.expense_id where new.expense_id is not null
+        union
+        select old.team_id, old.expense_id where old.expense_id is not null
+    loop
+        select
+            case when deleted_at is null then amount else 0 end as amount,
+            currency
+        into expected
+        from expenses
+        where team_id = touched.team_id and expense_id = touched.expense_id;
 
-    select
-        coalesce(sum(paid), 0) as paid,
-        coalesce(sum(owed), 0) as owed,
-        coalesce(bool_and(currency = expected.currency), true) as in_its_currency
-    into found_entries
-    from entries
-    where team_id = team and expense_id = expense;
+        select
+            coalesce(sum(paid), 0) as paid,
+            coalesce(sum(owed), 0) as owed,
+            coalesce(bool_and(currency = expected.currency), true) as in_its_currency
+        into found_entries
+        from entries
+        where team_id = touched.team_id and expense_id = touched.expense_id;
 
-    if
-        found_entries.paid <> coalesce(expected.amount, 0)
-        or found_entries.owed <> coalesce(expected.amount, 0)
-        or not found_entries.in_its_currency
-    then
-        raise exception using
-            errcode = 'check_violation',
-            constraint = 'entries_balanced_check',
-            message = format(
-                'expense %s of %s %s has entries with %s paid and %s owed',
-                expense, expected.amount, expected.currency, found_entries.paid, found_entries.owed
-            );
-    end if;
+        if
+            found_entries.paid <> coalesce(expected.amount, 0)
+            or found_entries.owed <> coalesce(expected.amount, 0)
+            or not found_entries.in_its_currency
+        then
+            raise exception using
+                errcode = 'check_violation',
+                constraint = 'entries_balanced_check',
+                message = format(
+                    'expense %s of %s %s has entries with %s paid and %s owed',
+                    touched.expense_id, expected.amount, expected.currency, found_entries.paid, found_entries.owed
+                );
+        end if;
+    end loop;
     return null;
 end
 $$;

@@ -24,12 +24,13 @@ def create_app(config: Config) -> web.Application:
     app[CONFIG] = config
     app[METRICS] = Metrics()
     app[LIFECYCLE] = Lifecycle()
-    for method, path, handler, name in routes:
+    # aiohttp tries what begins alike in turn, and the deepest are asked for most.
+    for method, path, handler, name in sorted(routes, key=lambda route: -route[1].count("/")):
         if method == "GET":
             app.router.add_get(path, handler, name=name)
         else:
             app.router.add_route(method, path, handler, name=name)
-    app[DOCUMENT] = orjson.dumps(openapi.document(app))
+    app[DOCUMENT] = orjson.dumps(openapi.document(routes))
     app.cleanup_ctx.append(_security)
     app.cleanup_ctx.append(_database)
     return app

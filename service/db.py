@@ -16,6 +16,7 @@ from service.paths import folder
 Record = asyncpg.Record
 log = logging.getLogger(__name__)
 
+
 # The .sql files are the repository: sql/expenses/get.sql is queries.expenses.get.
 queries = aiosql.from_path(folder("sql"), "asyncpg")
 
@@ -33,7 +34,15 @@ unavailable = (
 )
 
 
-class Transaction:
+class Queryable:
+    """What queries are asked of."""
+
+    def __dir__(self) -> list[str]:
+        # aiosql looks here for a pool's `acquire`, at each query; finding all our names takes longer than all it does.
+        return []
+
+
+class Transaction(Queryable):
     """One connection inside a transaction, with the ways in which queries are asked."""
 
     def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[Record]") -> None:
@@ -49,7 +58,7 @@ class Transaction:
             yield self
 
 
-class Database:
+class Database(Queryable):
     """The pool. A query that is passed it runs on its own; `transaction` holds several together.
 
     Every way in raises Unavailable (503) when the database does not answer, or no connection is free in time.
@@ -61,18 +70,17 @@ class Database:
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
         """Return all rows."""
-        async with self._connection() as connection:
-            return await connection.fetch(sql, *arguments)
+        rows: list[Record] = await self._ask("fetch", sql, arguments)
+        return rows
 
     async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
         """Return the first row, or None."""
-        async with self._connection() as connection:
-            return await connection.fetchrow(sql, *arguments)
+        row: Record | None = await self._ask("fetchrow", sql, arguments)
+        return row
 
     async def fetchval(self, sql: str, *arguments: Any) -> Any:
         """Return the first value of the first row, or None."""
-        async with self._connection() as connection:
-            return await connection.fetchval(sql, *arguments)
+        return await self._ask("fetchval", sql, arguments)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -93,11 +101,25 @@ class Database:
         except Refusal:
             raise
         except unavailable as error:
-            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-                # A failover made this server a standby: look for the primary anew.
-                await self.pool.expire_connections()
-            log.warning("database unavailable", extra={"error": f"{type(error).__name__}: {error}"})
-            raise Unavailable("The database does not answer just now. Send the request again.") from error
+            raise await self._refusal(error) from error
+
+    async def _ask(self, method: str, sql: str, arguments: tuple[Any, ...]) -> Any:
+        """Do what `_connection` does, for one statement and without the price of two context managers."""
+        try:
+            connection = await self.pool.acquire(timeout=self.wait_seconds)
+            try:
+                return await getattr(connection, method)(sql, *arguments)
+            finally:
+                await self.pool.release(connection)
+        except unavailable as error:
+            raise await self._refusal(error) from error
+
+    async def _refusal(self, error: Exception) -> Unavailable:
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            # A failover made this server a standby: look for the primary anew.
+            await self.pool.expire_connections()
+        log.warning("database unavailable", extra={"error": f"{type(error).__name__}: {error}"})
+        return Unavailable("The database does not answer just now. Send the request again.")
 
 
 # What a service function is given: most run on the pool, and any can be a part of somebody's transaction.

@@ -6,9 +6,10 @@ them; reading and checking a request is our own, because a body must be refused 
 
 import functools
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 from aiohttp import web
@@ -24,6 +25,9 @@ from service.problem import Problem
 from service.schema import Input, field_errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Queries repeat. What was accepted once stays so: the latest day that is accepted only moves on.
+accepted_queries_max = 1000
 
 # What a problem document lists at most; the rest shows when these are mended.
 errors_max = 50
@@ -59,12 +63,16 @@ def endpoint(
     read_body = read_form if form else read_json
     query_schema = query() if query else None
 
+    @functools.lru_cache(accepted_queries_max)
+    def read_query(query_string: str) -> dict[str, Any]:
+        return _validated(query_schema or Input(), _query(query_string), "query")
+
     def declare(handler: Handler) -> Handler:
         @functools.wraps(handler)
         async def checked(request: web.Request) -> web.StreamResponse:
             _check_ids(request)
             if request.query_string or query_schema:
-                request[QUERY] = _validated(query_schema or Input(), _query(request), "query")
+                request[QUERY] = read_query(request.rel_url.raw_query_string)
             if body_schema:
                 request[BODY] = _validated(body_schema, await read_body(request), "body")
             return await handler(request)
@@ -95,7 +103,7 @@ def respond(
         headers["Location"] = location
     if etag is not None:
         headers["ETag"] = f'"{etag}"'
-        if request.method in {"GET", "HEAD"} and _is_known(request, headers["ETag"]):
+        if "If-None-Match" in request.headers and _is_known(request, headers["ETag"]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     return web.Response(
         body=orjson.dumps(record, default=dict, option=orjson.OPT_UTC_Z),
@@ -134,6 +142,8 @@ def sent_versions(request: web.Request) -> list[int] | None:
 
 def _is_known(request: web.Request, etag: str) -> bool:
     """Return whether If-None-Match has the ETag, by the weak comparison (RFC 9110 §13.1.2)."""
+    if request.method not in {"GET", "HEAD"}:
+        return False
     sent = ",".join(request.headers.getall("If-None-Match", []))
     return not {etag, "*"}.isdisjoint(each.strip().removeprefix("W/") for each in sent.split(","))
 
@@ -158,11 +168,13 @@ def _validated(schema: Schema, data: Any, place: str) -> dict[str, Any]:
     return loaded
 
 
-def _query(request: web.Request) -> Mapping[str, str]:
-    for name in request.query:
-        if len(request.query.getall(name)) > 1:
+def _query(query_string: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query_string, keep_blank_values=True):
+        if name in found:
             raise errors.Invalid.at(f"/{name}", "repeated", "This may be given once.", place="query")
-    return dict(request.query)
+        found[name] = value
+    return found
 
 
 def _implied(body: type[Input] | None, *, public: bool) -> tuple[type[errors.Refusal], ...]:

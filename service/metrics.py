@@ -1,5 +1,8 @@
 """Metrics for Prometheus. Labels are route names, methods and status codes, never anything that a client sent."""
 
+from collections import Counter as TallyCounter
+from typing import Any
+
 from aiohttp import web
 from aioprometheus import Counter, Gauge, Histogram, Registry
 
@@ -32,9 +35,23 @@ class Metrics:
         )
         self.build = Gauge("build_info", "The version that runs.", registry=self.registry)
         self.build.set({"version": __version__}, 1)
+        # Counted here and set at a scrape: finding a collector's value by its labels costs more than counting.
+        self.answers: TallyCounter[tuple[str, str, int]] = TallyCounter()
+        self.latencies: dict[str, Any] = {}
+
+    def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
+        """Count and time a request."""
+        self.answers[route, method, status] += 1
+        if route in self.latencies:
+            self.latencies[route].observe(duration_seconds)
+        else:
+            self.latency.observe({"route": route}, duration_seconds)
+            self.latencies[route] = self.latency.get_value({"route": route})
 
     def observe(self, lifecycle: Lifecycle, db: Database) -> None:
-        """Read what is not counted as it happens, for a scrape."""
+        """Set what is not set as it happens, for a scrape."""
+        for (route, method, status), count in self.answers.items():
+            self.requests.set({"route": route, "method": method, "status": str(status)}, count)
         self.in_flight.set({}, lifecycle.in_flight)
         size, idle = db.pool.get_size(), db.pool.get_idle_size()
         self.pool.set({"state": "idle"}, idle)

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+import os
 import re
 import time
-import uuid
 
 import asyncpg
 import orjson
@@ -14,10 +14,10 @@ from aiohttp.web_exceptions import HTTPException
 from service import errors
 from service.endpoint import ACTOR, REQUEST_ID, Handler
 from service.keys import LIFECYCLE, REVOCATIONS, SECURITY
-from service.logs import current_request_id
+from service.logs import current_request_id, log_request
 from service.metrics import METRICS
 
-log = logging.getLogger("service.access")
+log = logging.getLogger(__name__)
 
 REFUSAL: web.RequestKey[str] = web.RequestKey("refusal", str)
 
@@ -50,10 +50,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, count and time it, and write its line in the log."""
     started = time.perf_counter()
     sent = request.headers.get("X-Request-Id", "")
-    request_id = sent if request_id_accepted.fullmatch(sent) else uuid.uuid4().hex
+    request_id = sent if request_id_accepted.fullmatch(sent) else os.urandom(16).hex()
     request[REQUEST_ID] = request_id
     token = current_request_id.set(request_id)
-    metrics = request.app[METRICS]
     lifecycle = request.app[LIFECYCLE]
     lifecycle.begin()
     status = 499  # The client was gone before there was an answer.
@@ -70,20 +69,16 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         duration_seconds = time.perf_counter() - started
         route = request.match_info.route.name or "unmatched"
         lifecycle.end()
-        metrics.requests.inc({"route": route, "method": _method(request), "status": str(status)})
-        metrics.latency.observe({"route": route}, duration_seconds)
+        request.app[METRICS].answered(route, _method(request), status, duration_seconds)
         actor = request.get(ACTOR)
-        log.info(
-            "request",
-            extra={
-                "request_id": request_id,
-                "actor": actor and actor.user_id,
-                "method": request.method,
-                "route": route,
-                "status": status,
-                "refusal": request.get(REFUSAL),
-                "duration_ms": round(duration_seconds * 1000, 3),
-            },
+        log_request(
+            request_id=request_id,
+            actor=actor and actor.user_id,
+            method=request.method,
+            route=route,
+            status=status,
+            refusal=request.get(REFUSAL),
+            duration_ms=round(duration_seconds * 1000, 3),
         )
         current_request_id.reset(token)
 

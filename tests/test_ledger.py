@@ -96,7 +96,6 @@ async def test_it_takes_at_the_commit_what_balances(flat, db, dinner, case):
     await written(db, PASSED[case], dinner)
 
 
-@pytest.mark.xfail(reason="check_entries() looks at the expense of the new row only")
 async def test_it_looks_at_both_expenses_when_an_entry_moves(flat, db, dinner):
     other = await flat.spend(100, participants=[{"member_id": flat.owner_id}])
     extra = await flat.guest("Lee")

@@ -1,6 +1,6 @@
 -- name: update(team_id, user_id, name, currency, archived)^
--- Change a team; null leaves a field as it is. Nothing unless the actor is an owner or an admin. It is a write of the
--- team like any other, but takes the lock itself: an archived team takes no other change before it is taken back.
+-- Change a team; null leaves a field as it is. Nothing unless the actor is an owner or an admin, and the team is not
+-- archived: then it takes no other change before it is taken back. Asked after teams.hold.
 with
 before as (
     select
@@ -14,7 +14,6 @@ before as (
         actors.team_id = :team_id
         and actors.user_id = :user_id
         and actors.role in ('owner', 'admin')
-    for update of teams
 ),
 
 team as (
