@@ -26,6 +26,15 @@ from service.schema import Input, field_errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# On every response that has no policy of its own, as the pages have (OWASP REST Security Cheat Sheet).
+security_headers = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "expenses",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
 # Queries repeat. What was accepted once stays so: the latest day that is accepted only moves on.
 accepted_queries_max = 1000
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from service import errors
-from service.endpoint import ACTOR, REQUEST_ID, Handler
+from service.endpoint import ACTOR, REQUEST_ID, Handler, security_headers
 from service.keys import LIFECYCLE, REVOCATIONS, SECURITY
 from service.logs import current_request_id, log_request
 from service.metrics import METRICS
@@ -22,15 +22,6 @@ log = logging.getLogger(__name__)
 REFUSAL: web.RequestKey[str] = web.RequestKey("refusal", str)
 
 request_id_accepted = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-
-# On every response that does not say otherwise (OWASP REST Security Cheat Sheet).
-security_headers = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Server": "expenses",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 # A transaction that failed so did nothing, and succeeds when it is tried again.
 transient = (asyncpg.InvalidCachedStatementError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
@@ -62,8 +53,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         if lifecycle.stopping:
             response.force_close()
         response.headers["X-Request-Id"] = request_id
-        for name, value in security_headers.items():
-            response.headers.setdefault(name, value)
+        if "Content-Security-Policy" not in response.headers:
+            response.headers.update(security_headers)
         return response
     finally:
         duration_seconds = time.perf_counter() - started

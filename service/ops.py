@@ -11,7 +11,7 @@ from marshmallow import fields
 
 from service import errors
 from service.db import queries
-from service.endpoint import endpoint, respond
+from service.endpoint import endpoint, respond, security_headers
 from service.keys import DB, DOCUMENT, LIFECYCLE
 from service.metrics import METRICS
 from service.migrate import newest
@@ -89,7 +89,7 @@ async def docs_file(request: web.Request) -> web.StreamResponse:
     path = ui_files.get(request.match_info["file"])
     if path is None:
         raise errors.NotFound
-    headers = {"Content-Type": ui_types[path.suffix], "Cache-Control": "public, max-age=3600"}
+    headers = {"Content-Type": ui_types[path.suffix], **security_headers, "Cache-Control": "public, max-age=3600"}
     return web.FileResponse(path, headers=headers)
 
 
@@ -105,4 +105,6 @@ async def problem(request: web.Request) -> web.Response:
 
 
 def _html(page: str) -> web.Response:
-    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": ui_policy})
+    return web.Response(
+        text=page, content_type="text/html", headers={**security_headers, "Content-Security-Policy": ui_policy}
+    )

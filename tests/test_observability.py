@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
@@ -10,35 +11,42 @@ from service.logs import Formatter, configure
 
 
 @pytest.fixture
-def lines(caplog):
+def lines(caplog, capfd):
+    """What the requests so far wrote to standard error."""
     caplog.set_level(logging.INFO)
-
-    def read(message="request"):
-        return [record for record in caplog.records if record.getMessage() == message]
-
-    return read
+    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
 
 
 async def test_a_request_has_a_line_with_who_what_and_how_long(served, ann, lines):
     await ann.get("/v1/me", headers={"X-Request-Id": "abc-1"})
     line = lines()[-1]
-    assert line.request_id == "abc-1"
-    assert line.actor == ann.user_id
-    assert (line.method, line.route, line.status, line.refusal) == ("GET", "me.get", 200, None)
-    assert 0 < line.duration_ms < 60_000
+    assert line["request_id"] == "abc-1"
+    assert line["actor"] == ann.user_id
+    assert (line["method"], line["route"], line["status"], line["refusal"]) == ("GET", "me.get", 200, None)
+    assert 0 < line["duration_ms"] < 60_000
+    assert (line["level"], line["logger"], line["message"]) == ("INFO", "service.access", "request")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", line["time"])
 
 
 async def test_a_refused_request_s_line_says_why(served, lines):
     answer = await served.call("GET", "/v1/me")
     line = lines()[-1]
-    assert (line.status, line.refusal, line.actor) == (401, "unauthenticated", None)
-    assert line.request_id == answer.headers["X-Request-Id"] == answer.body["instance"]
+    assert (line["status"], line["refusal"], line["actor"]) == (401, "unauthenticated", None)
+    assert line["request_id"] == answer.headers["X-Request-Id"] == answer.body["instance"]
 
 
-async def test_no_line_has_a_secret(served, ann, caplog):
+async def test_requests_are_not_logged_above_the_level_of_information(served, lines, caplog):
+    caplog.set_level(logging.WARNING)
+    await served.call("GET", "/v1/me")
+    assert lines() == []
+
+
+async def test_no_line_has_a_secret(served, ann, caplog, capfd):
     caplog.set_level(logging.DEBUG, logger="service")
     await served.call("POST", "/v1/auth/login", {"email": ann.email, "password": "not the right one"})
     text = "\n".join(str(record.__dict__) for record in caplog.records if record.name.startswith("service"))
+    text += capfd.readouterr().err
+    assert "auth.login" in text
     assert ann.token not in text
     assert ann.email not in text
     assert "not the right one" not in text
