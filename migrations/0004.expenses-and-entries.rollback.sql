@@ -1,3 +1,4 @@
+drop view parties;
 drop table entries;
 drop table expenses;
 drop function check_entries();

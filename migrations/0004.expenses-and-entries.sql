@@ -113,3 +113,22 @@ create constraint trigger expenses_balanced
 after insert or update of amount, currency, deleted_at on expenses
 deferrable initially deferred
 for each row execute function check_entries();
+
+-- Who an expense can name: active members, and former ones as long as something is left to settle with them.
+create view parties as
+select
+    members.team_id,
+    members.member_id,
+    members.left_at is null as is_active
+from members
+where
+    members.left_at is null
+    or exists (
+        select 1
+        from entries
+        where
+            entries.team_id = members.team_id
+            and entries.member_id = members.member_id
+        group by entries.currency
+        having sum(entries.paid) <> sum(entries.owed)
+    );

@@ -161,7 +161,7 @@ def _check_ids(request: web.Request) -> None:
     for name, value in request.match_info.items():
         if name.endswith("_id"):
             if not identifier.fullmatch(value):
-                raise errors.NotFound
+                raise errors.NotFound(f"The {name} in the path is not a UUID.")
             # As PostgreSQL renders it: ids are compared, and an expense's seeds the draw of its shares.
             request.match_info[name] = value.lower()
 
@@ -173,7 +173,8 @@ def _validated(schema: Schema, data: Any, place: str) -> dict[str, Any]:
         found = field_errors(error.messages_dict, place)
         del found[errors_max:]
         where = ", ".join(each["pointer"].removeprefix("/") or "the body" for each in found)
-        raise errors.Invalid(f"Not accepted: {where}.", errors=found) from None
+        detail = f"Not accepted: {where}." + (f" {found[0]['detail']}" if len(found) == 1 else "")
+        raise errors.Invalid(detail, errors=found) from None
     return loaded
 
 

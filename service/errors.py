@@ -111,7 +111,7 @@ class Conflict(Refusal):
 
 
 class EmailTaken(Conflict):
-    """An account with this e-mail address exists."""
+    """An account with this e-mail address exists. If it is yours, log in instead: POST /v1/auth/login."""
 
 
 class AlreadyMember(Conflict):
@@ -131,7 +131,9 @@ class LastOwner(Conflict):
 
 
 class OpenBalance(Conflict):
-    """The member's balance is not zero. Settle it first, or send `?keep_balance=true` to keep it open."""
+    """The member's balance is not zero. To settle it, record what is paid back as an expense: `payer` is who gives,
+    `participants` only who receives. Or send `?keep_balance=true` to keep it open.
+    """
 
 
 class PreconditionFailed(Refusal):

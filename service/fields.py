@@ -214,6 +214,7 @@ class Day(Value, fields.Date):
 
     default_error_messages = {
         "invalid": "This must be a date as YYYY-MM-DD.",
+        "no_such_day": "There is no such day.",
         "out_of_range": "This must be from {earliest} to {latest}.",
     }
 
@@ -224,7 +225,7 @@ class Day(Value, fields.Date):
         try:
             day = datetime.date.fromisoformat(value)
         except ValueError:
-            raise self.make_error("invalid") from None
+            raise self.make_error("no_such_day") from None
         latest = today() + datetime.timedelta(days=366)
         if not spent_on_min <= day <= latest:
             raise self.make_error("out_of_range", earliest=spent_on_min, latest=latest)

@@ -90,7 +90,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if raised.status not in of_framework:
             raise
         allow = {"Allow": raised.headers["Allow"]} if "Allow" in raised.headers else {}
-        refused = of_framework[raised.status](headers=allow)
+        detail = "There is nothing at this path; /docs shows those there are." if raised.status == 404 else ""  # noqa: PLR2004
+        refused = of_framework[raised.status](detail, headers=allow)
     except (web.RequestPayloadError, ConnectionResetError):
         refused = errors.Malformed("The body did not arrive whole.")
     except transient:

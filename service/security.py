@@ -123,6 +123,8 @@ class Tokens:
             )
             claims = decoded["payload"]
             actor = Actor(str(uuid.UUID(claims["sub"])), str(uuid.UUID(claims["sid"])))
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("The access token has expired: POST /v1/auth/refresh, or log in again.") from None
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
             raise Unauthenticated from None
         if decoded["header"].get("typ") != token_type:

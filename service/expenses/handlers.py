@@ -64,7 +64,7 @@ async def update(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """Delete an expense that you recorded; admins and owners delete all.
 
-    Send its ETag in If-Match. An operator can bring it back.
+    Send its ETag in If-Match. Nothing of it is shown any more; its rows are kept.
     """
     team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
     await service.delete(request.app[DB], request[ACTOR], team_id, expense_id, versions=sent_versions(request))

@@ -54,7 +54,11 @@ def settle(
     for pointer, shares in (("/payer" if payers is None else "/payers", paid), ("/participants", owed)):
         for member_id in shares:
             if member_id not in allowed:
-                raise Invalid.at(pointer, "not_a_member", f"{member_id} is not an active member of the team.")
+                raise Invalid.at(
+                    pointer,
+                    "not_a_member",
+                    f"{member_id} is no active member, nor a former one with something left to settle.",
+                )
     # The guard behind all of the above; the database has its own.
     for shares in (paid, owed):
         if sum(shares.values()) != amount or min(shares.values()) < 0:

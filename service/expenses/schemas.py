@@ -33,16 +33,20 @@ class ExpenseFields(Input):
 
     description = Text(1, 200)
     amount = Amount()
-    currency = Currency(metadata={"description": "The team's, unless said."})
-    spent_on = Day(metadata={"description": "Today in UTC, unless said."})
+    currency = Currency()
+    spent_on = Day(metadata={"description": "From the year 2000 to a year from today."})
     category = Text(1, 50, allow_none=True)
     notes = Text(1, 2000, lines=True, allow_none=True)
-    payer = Identifier(metadata={"description": "A member's id; you, unless said."})
-    payers = Several(Part(Payer), 1, payers_max, metadata={"description": "In place of `payer`."})
-    split = Choice(*splits, metadata={"description": "`equal`, unless said."})
-    participants = Several(
-        Part(Participant), 1, members_max, metadata={"description": "All active members, unless said."}
+    payer = Identifier(metadata={"description": "The id of the member who paid."})
+    payers = Several(
+        Part(Payer),
+        1,
+        payers_max,
+        error_messages={"too_many": "There can be one payer so far, who paid the whole amount; this has {length}."},
+        metadata={"description": "In place of `payer`, as answers have it: one so far, with the whole amount."},
     )
+    split = Choice(*splits, metadata={"description": "`exact` takes the participants' amounts."})
+    participants = Several(Part(Participant), 1, members_max, metadata={"description": "Between whom it is split."})
 
     @validates_schema
     def check_payer(self, data: Mapping[str, Any], **_: Any) -> None:
@@ -52,7 +56,10 @@ class ExpenseFields(Input):
 
 
 class NewExpense(ExpenseFields):
-    """An expense; `{"description": "Dinner", "amount": 9000}` is enough."""
+    """An expense; `{"description": "Dinner", "amount": 9000}` is enough.
+
+    You paid, all active members share equally, in the team's currency, today (UTC), unless something else is sent.
+    """
 
     description = Text(1, 200, required=True)
     amount = Amount(required=True)
@@ -72,6 +79,12 @@ class ExpensesQuery(PageQuery):
     spent_to = Day(metadata={"description": "The last day."})
     q = Text(1, 200, metadata={"description": "Text in the description, in any case."})
     sort = Choice("spent_on", "created_at", load_default="spent_on", metadata={"description": "Newest first."})
+
+    @validates_schema
+    def check_days(self, data: Mapping[str, Any], **_: Any) -> None:
+        """Refuse days that no day is between."""
+        if "spent_from" in data and "spent_to" in data and data["spent_from"] > data["spent_to"]:
+            raise ValidationError(Reason(f"This is after spent_to, {data['spent_to']}.", "out_of_order"), "spent_from")
 
 
 class Share(Output):

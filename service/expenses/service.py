@@ -9,7 +9,7 @@ import orjson
 from service import access
 from service.access import Actor
 from service.db import Connectable, Record, Transaction, queries
-from service.errors import Conflict, Forbidden, NotFound, PreconditionFailed
+from service.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
 from service.expenses.ledger import Ledger, settle
 from service.fields import today
 from service.paging import Page, last_id, position
@@ -37,12 +37,15 @@ async def create(
     """Record an expense.
 
     In two statements: one locks the team and tells what the split needs, one writes. Raises Invalid where the split
-    does not come to the amount or names somebody who is not an active member.
+    does not come to the amount or names somebody who is neither an active member nor a
+    former one with something left to settle.
     """
     async with db.transaction() as transaction:
         team: Record | None = await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id)
         if team is None:
             raise await access.refusal(transaction, actor, team_id, access.recorders)
+        if split == "exact" and participants is None:
+            raise Invalid.at("/participants", "required", "The exact split takes these, each with its `amount`.")
         ledger = settle(
             team["expense_id"],
             amount,
@@ -50,7 +53,7 @@ async def create(
             payer=payer or team["member_id"],
             payers=payers,
             participants=participants or [{"member_id": each} for each in team["member_ids"]],
-            allowed=team["member_ids"],
+            allowed=[*team["member_ids"], *team["former_ids"]],
         )
         expense: Record | None = await queries.expenses.create(
             transaction,
@@ -203,5 +206,5 @@ def _check_may_change(current: Record, versions: list[int] | None) -> None:
     if current["actor_role"] not in access.managers and not is_own:
         raise Forbidden("This takes the role owner or admin, or a member who recorded the expense.")
     if versions is not None and current["version"] not in versions:
-        sent = " or ".join(map(str, versions)) or "that is none of ours"
-        raise PreconditionFailed(f"You have version {sent}; the current one is {current['version']}.")
+        sent = " or ".join(f'"{each}"' for each in versions) or "no ETag of this API, which has its quotes"
+        raise PreconditionFailed(f'If-Match has {sent}; the current version is "{current["version"]}".')

@@ -41,7 +41,7 @@ async def update(request: web.Request) -> web.Response:
 async def delete(request: web.Request) -> web.Response:
     """Delete a team for all its members, as one of its owners.
 
-    An operator can bring it back.
+    Nothing of it is shown any more; its rows are kept.
     """
     await service.delete(request.app[DB], request[ACTOR], request.match_info["team_id"])
     return no_content()

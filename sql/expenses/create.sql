@@ -1,6 +1,6 @@
 -- name: create(team_id, user_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, payers, participants, everybody, member_ids, paid, owed)^
--- Record an expense with its entries. Nothing unless the actor records in the team and all parties are active members
--- now; with `everybody`, also unless they are all there are.
+-- Record an expense with its entries. Nothing unless the actor records in the team and all it names can be named
+-- now; with `everybody`, also unless the participants are all active members.
 with
 actor as (
     select member_id
@@ -32,12 +32,10 @@ expense as (
     from actor
     where (
         select
-            count(*) filter (where members.member_id = any(:member_ids::uuid[])) = cardinality(:member_ids::uuid[])
-            and (not :everybody or count(*) = jsonb_array_length(:participants))
-        from members
-        where
-            members.team_id = :team_id
-            and members.left_at is null
+            count(*) filter (where parties.member_id = any(:member_ids::uuid[])) = cardinality(:member_ids::uuid[])
+            and (not :everybody or count(*) filter (where parties.is_active) = jsonb_array_length(:participants))
+        from parties
+        where parties.team_id = :team_id
     )
     returning
         expense_id,

@@ -1,5 +1,5 @@
 -- name: current(team_id, user_id, expense_id)^
--- A live expense as it is, with what a change of it needs to know: who acts, and who is an active member. Asked while
+-- A live expense as it is, with what a change of it needs to know: who acts, and who can be named. Asked while
 -- the team is locked, so none of it changes before the write.
 select
     actors.member_id as actor_id,
@@ -19,11 +19,9 @@ select
     expenses.created_at,
     expenses.updated_at,
     array(
-        select members.member_id
-        from members
-        where
-            members.team_id = :team_id
-            and members.left_at is null
+        select parties.member_id
+        from parties
+        where parties.team_id = :team_id
     ) as member_ids
 from actors
 inner join expenses on actors.team_id = expenses.team_id

@@ -24,11 +24,18 @@ select
     team.member_id,
     uuidv7() as expense_id,
     array(
-        select members.member_id
-        from members
+        select parties.member_id
+        from parties
         where
-            members.team_id = :team_id
-            and members.left_at is null
-        order by members.member_id
-    ) as member_ids
+            parties.team_id = :team_id
+            and parties.is_active
+        order by parties.member_id
+    ) as member_ids,
+    array(
+        select parties.member_id
+        from parties
+        where
+            parties.team_id = :team_id
+            and not parties.is_active
+    ) as former_ids
 from team;
