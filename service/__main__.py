@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 import orjson
@@ -27,12 +27,13 @@ from service.routes import routes
 
 # Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
 keepalive_seconds = 75
+watch_seconds = 1
 
 log = logging.getLogger("service")
 
 
 class StartError(Exception):
-    """Something that stops the start; the message is one line."""
+    """Something that stops the start, or the service; the message is one line."""
 
 
 def main() -> None:
@@ -60,9 +61,9 @@ def main() -> None:
 
 def serve(config: Config) -> None:
     """Serve until SIGTERM or Ctrl-C, and finish what is in flight."""
-    with database(config) as ready:
+    with database(config) as (ready, embedded):
         log.info("starting", extra={"version": __version__, "configuration": ready.masked()})
-        uvloop.run(_serve(ready))
+        uvloop.run(_serve(ready, embedded))
     log.info("stopped")
 
 
@@ -80,7 +81,7 @@ def seed(config: Config) -> None:
     """Fill the configured database, or the embedded one."""
     from service.seed import fill  # noqa: PLC0415 -- its progress bar is not installed with the service.
 
-    with database(config, shared=True) as ready:
+    with database(config, shared=True) as (ready, _):
         uvloop.run(fill(ready))
 
 
@@ -90,8 +91,8 @@ def print_document(_: Config) -> None:
 
 
 @contextmanager
-def database(config: Config, *, shared: bool = False) -> Iterator[Config]:
-    """Yield the configuration with a database that is there and migrated.
+def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, EmbeddedPostgres | None]]:
+    """Yield the configuration with a database that is there and migrated, and the embedded one that was started.
 
     The embedded one is started and migrated, or used together with the process that has it, where it may be shared. One
     that is configured must have been migrated before.
@@ -99,22 +100,25 @@ def database(config: Config, *, shared: bool = False) -> Iterator[Config]:
     if config.database_url:
         if missing := pending(config.database_url):
             raise StartError(f"The database misses {len(missing)} migrations; run `expenses migrate` first.")
-        yield config
+        yield config, None
         return
     embedded = EmbeddedPostgres(config.data_dir)
+    started = None
     with ExitStack() as resources:
         try:
             url = embedded.start()
             resources.callback(embedded.stop)
+            started = embedded
         except InUseError:
             if not shared:
                 raise
             url = embedded.running_dsn()
         migrate(url, say=log.info)
-        yield replace(config, database_url=url, jwt_secret=config.jwt_secret or kept_secret(config.data_dir))
+        secret = config.jwt_secret or kept_secret(config.data_dir)
+        yield replace(config, database_url=url, jwt_secret=secret), started
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, embedded: EmbeddedPostgres | None) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
@@ -135,7 +139,11 @@ async def _serve(config: Config) -> None:
             raise StartError(f"Cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
         address = f"http://{config.host}:{runner.addresses[0][1]}"
         log.info("serving", extra={"address": address, "documentation": f"{address}/docs"})
-        await stop.wait()
+        while not stop.is_set():
+            if embedded and embedded.has_ended():
+                raise StartError(f"The embedded PostgreSQL has ended; {embedded.log} may say why.")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), watch_seconds)
         log.info("stopping")
         await site.stop()
         await app[LIFECYCLE].drain(config.shutdown_seconds)

@@ -1,9 +1,11 @@
 """PostgreSQL: the pool, the queries of `sql/`, and what its errors mean to a caller."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 import aiosql
 import asyncpg
@@ -34,6 +36,10 @@ unavailable = (
 )
 
 
+# Writes of one team that have a connection at the same time: one works, one is ready.
+turns_max = 2
+
+
 class Queryable:
     """What queries are asked of."""
 
@@ -52,7 +58,7 @@ class Transaction(Queryable):
         self.fetchval = connection.fetchval
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["Transaction"]:
+    async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
         """Yield this transaction with a savepoint: what the block did is undone where it raises."""
         async with self.connection.transaction():
             yield self
@@ -67,6 +73,7 @@ class Database(Queryable):
     def __init__(self, pool: "asyncpg.Pool[Record]", wait_seconds: float) -> None:
         self.pool = pool
         self.wait_seconds = wait_seconds
+        self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
         """Return all rows."""
@@ -83,15 +90,32 @@ class Database(Queryable):
         return await self._ask("fetchval", sql, arguments)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """Yield a transaction: committed at the end of the block, rolled back where it raises."""
-        async with self._connection() as connection, connection.transaction():
+    async def transaction(self, team_id: str = "") -> AsyncIterator[Transaction]:
+        """Yield a transaction: committed at the end of the block, rolled back where it raises.
+
+        Writes of one team wait for each other anyway. They do so before they take a connection, so that a busy team
+        does not take them all.
+        """
+        async with self._turn(team_id), self._connection() as connection, connection.transaction():
             try:
                 yield Transaction(connection)
             except TimeoutError:
                 # A rollback would wait for the same silence again; losing its connection rolls back as well.
                 connection.terminate()
                 raise
+
+    @asynccontextmanager
+    async def _turn(self, team_id: str) -> AsyncIterator[None]:
+        turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max)) if team_id else asyncio.Semaphore()
+        try:
+            async with asyncio.timeout(self.wait_seconds):
+                await turns.acquire()
+        except TimeoutError:
+            raise Unavailable("Too many writes of this team at once. Send the request again.") from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Record]"]:
@@ -118,7 +142,12 @@ class Database(Queryable):
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             # A failover made this server a standby: look for the primary anew.
             await self.pool.expire_connections()
-        log.warning("database unavailable", extra={"error": f"{type(error).__name__}: {error}"})
+        log.warning(
+            "database unavailable",
+            extra={"error": f"{type(error).__name__}: {error}"},
+            # This kind may also be a mistake of ours.
+            exc_info=isinstance(error, asyncpg.InterfaceError),
+        )
         return Unavailable("The database does not answer just now. Send the request again.")
 
 

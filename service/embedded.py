@@ -99,6 +99,10 @@ class EmbeddedPostgres:
         """Shut down fast: what is committed is kept, open transactions roll back. Stopping twice is fine."""
         self._resources.close()
 
+    def has_ended(self) -> bool:
+        """Return whether the started server is not running any more, for whatever reason."""
+        return self._server.poll() is not None
+
     def dsn(self, database: str) -> str:
         """Return the DSN of a database of the started server, for asyncpg and psycopg alike."""
         return f"postgresql://postgres@/{database}?host={self._socket_directory}"
@@ -233,6 +237,7 @@ class EmbeddedPostgres:
             log_start = log.tell()
             server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         resources.callback(_stop_server, server)
+        self._server = server
         deadline = time.monotonic() + timeout_seconds
         while not self._is_ready():
             if server.poll() is not None:

@@ -180,7 +180,11 @@ def _validated(schema: Schema, data: Any, place: str) -> dict[str, Any]:
 
 def _query(query_string: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name, value in parse_qsl(query_string, keep_blank_values=True):
+    try:
+        pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise errors.Invalid.at("", "not_utf8", "The query is not UTF-8.", place="query") from None
+    for name, value in pairs:
         if name in found:
             raise errors.Invalid.at(f"/{name}", "repeated", "This may be given once.", place="query")
         found[name] = value

@@ -131,8 +131,9 @@ class LastOwner(Conflict):
 
 
 class OpenBalance(Conflict):
-    """The member's balance is not zero. To settle it, record what is paid back as an expense: `payer` is who gives,
-    `participants` only who receives. Or send `?keep_balance=true` to keep it open.
+    """The member's balance is not zero: settle it first, or send `?keep_balance=true` to keep it open.
+
+    To settle, record what is paid back as an expense: `payer` is who gives, `participants` only who receives.
     """
 
 
@@ -193,7 +194,7 @@ class InternalError(Refusal):
 
 
 class Unavailable(Refusal):
-    """The service cannot answer just now. Nothing is known to be wrong with your request; send it again."""
+    """The service cannot answer just now. Try again; a write may have been recorded all the same, so look first."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 

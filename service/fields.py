@@ -21,6 +21,16 @@ limit_max = 200
 identifier = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
+# Unicode's categories of control characters, lone surrogates, separators of lines, and marks that nobody sees: two
+# names that look the same would not be.
+never_in_passwords = {"Cc", "Cs"}
+never_in_text = never_in_passwords | {"Cf", "Zl", "Zp"}
+# Some scripts and emoji need these two.
+joiners = "\u200c\u200d"
+# Letters by category, but blank.
+fillers = "\u115f\u1160\u2800\u3164\uffa0"
+
+
 class Reason(str):
     """A message with the code that programs read."""
 
@@ -83,11 +93,14 @@ class Text(Value, fields.String):
         """Return the value."""
         if type(value) is not str:
             raise self.make_error("invalid")
+        refused = never_in_text if self.trim else never_in_passwords
         for character in value:
-            if unicodedata.category(character) in {"Cc", "Cs"} and not (self.lines and character in "\n\t\r"):
+            if unicodedata.category(character) in refused and not (
+                character in joiners or (self.lines and character in "\n\t\r")
+            ):
                 raise self.make_error("unprintable", point=ord(character))
-        text = unicodedata.normalize("NFC", value.strip()) if self.trim else value
-        if text and not any(each.isprintable() and not each.isspace() for each in text):
+        text = unicodedata.normalize("NFC", value.strip() if self.trim else value)
+        if text and not any(map(_is_visible, text)):
             raise self.make_error("blank")
         if len(text) < self.minimum:
             raise self.make_error("too_short", length=len(text), minimum=self.minimum)
@@ -213,8 +226,7 @@ class Day(Value, fields.Date):
     """A date as YYYY-MM-DD, from the year 2000 to a year from today."""
 
     default_error_messages = {
-        "invalid": "This must be a date as YYYY-MM-DD.",
-        "no_such_day": "There is no such day.",
+        "invalid": "This must be a day that there is, as YYYY-MM-DD.",
         "out_of_range": "This must be from {earliest} to {latest}.",
     }
 
@@ -225,7 +237,7 @@ class Day(Value, fields.Date):
         try:
             day = datetime.date.fromisoformat(value)
         except ValueError:
-            raise self.make_error("no_such_day") from None
+            raise self.make_error("invalid") from None
         latest = today() + datetime.timedelta(days=366)
         if not spent_on_min <= day <= latest:
             raise self.make_error("out_of_range", earliest=spent_on_min, latest=latest)
@@ -278,6 +290,15 @@ class Part(Strict, fields.Nested):
     """An object inside another."""
 
     default_error_messages = {"type": "This must be an object."}
+
+
+def _is_visible(character: str) -> bool:
+    return (
+        character.isprintable()
+        and not character.isspace()
+        and unicodedata.category(character) not in {"Mn", "Me"}
+        and character not in fillers
+    )
 
 
 def today() -> datetime.date:

@@ -30,9 +30,10 @@ ui_files = {path.name: path for path in ui.iterdir() if path.suffix in ui_types}
 
 
 @endpoint(returns="text/html", public=True)
-async def home(_: web.Request) -> web.Response:
+async def home(request: web.Request) -> web.Response:
     """Show where the documents, the health and the metrics are."""
-    return _html((ui / "home.html").read_text())
+    page = (ui / "home.html").read_text()
+    return _html(page.replace("localhost:8080", html.escape(request.host)))
 
 
 class Health(Output):

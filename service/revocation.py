@@ -40,10 +40,10 @@ class Revocations:
     async def purge(self) -> None:
         """Drop what nobody will ask for again, so that the tables do not grow for ever."""
         with suppress(Unavailable):
-            rows = queries.auth.purge(
+            sessions = await queries.auth.purge(
                 self.db, window_seconds=attempts_window_seconds, kept_seconds=ended_sessions_kept_seconds
             )
-            log.info("purged", extra={"sessions": len([row async for row in rows])})
+            log.info("purged", extra={"sessions": sessions})
 
     async def poll(self) -> None:
         """Read them again and again, and purge now and then, until cancelled."""

@@ -8,6 +8,7 @@ import hmac
 import secrets
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 # Password hashes that may wait for a thread; a log-in that comes when there are more is answered 503.
 hash_queue_max = 64
+# Of them, from one network address: nobody keeps all others out.
+hash_queue_of_address_max = 16
 issuer = "expenses"
 audience = "expenses-api"
 algorithm = "HS256"
@@ -31,6 +34,7 @@ token_type = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
 # An access token of ours has some 350 characters.
 access_token_length_max = 1024
 verified_tokens_max = 4096
+refresh_token_bytes = 16 + 16 + 16
 
 
 class Passwords:
@@ -42,15 +46,16 @@ class Passwords:
         )
         self.executor = ThreadPoolExecutor(config.argon2_threads, thread_name_prefix="argon2")
         self.pending = 0
+        self.pending_from: Counter[str] = Counter()
         # Checked in place of a password that does not exist, so that it takes the same time.
         self.nobody = self.hasher.hash(secrets.token_urlsafe())
 
-    async def hash(self, password: str) -> str:
-        """Return the hash to store. Raises Unavailable when too many wait."""
-        return await self._run(lambda: self.hasher.hash(password))
+    async def hash(self, password: str, address: str = "") -> str:
+        """Return the hash to store. Raises Unavailable when too many wait, overall or from one network address."""
+        return await self._run(lambda: self.hasher.hash(password), address)
 
-    async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Return whether a password is the one; None is nobody's. Raises Unavailable when too many wait."""
+    async def verify(self, password_hash: str | None, password: str, address: str = "") -> bool:
+        """Return whether a password is the one; None is nobody's. Raises Unavailable as `hash` does."""
 
         def check() -> bool:
             try:
@@ -58,7 +63,7 @@ class Passwords:
             except (VerifyMismatchError, InvalidHashError):
                 return False
 
-        return await self._run(check) and password_hash is not None
+        return await self._run(check, address) and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
         """Return whether a hash was made with other parameters than today's."""
@@ -68,21 +73,28 @@ class Passwords:
         """End the threads."""
         self.executor.shutdown(cancel_futures=True)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self.pending >= hash_queue_max:
+    async def _run(self, work: Callable[[], T], address: str) -> T:
+        is_greedy = address != "" and self.pending_from[address] >= hash_queue_of_address_max
+        if self.pending >= hash_queue_max or is_greedy:
             raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
         self.pending += 1
+        self.pending_from[address] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
         finally:
             self.pending -= 1
+            self.pending_from[address] -= 1
+            # A counter keeps its zeros.
+            if not self.pending_from[address]:
+                del self.pending_from[address]
 
 
 class Tokens:
     """Access tokens (JWT, RFC 9068) and refresh tokens (opaque).
 
-    A refresh token is its session's id and 32 secret bytes. The next one is derived from it with the service's secret:
-    a client that repeats a refresh whose answer was lost gets the same answer again, and only hashes are stored.
+    A refresh token is its session's id, 16 secret bytes, and a tag that only the service can make: what was never one
+    ends nobody's session. The next one is derived from it with the service's secret, so a client that repeats a refresh
+    whose answer was lost gets the same answer again, and only hashes are stored.
     """
 
     def __init__(self, config: Config) -> None:
@@ -136,23 +148,27 @@ class Tokens:
 
     def first_refresh(self, session_id: str) -> str:
         """Return the first refresh token of a session."""
-        return _encode(uuid.UUID(session_id).bytes + secrets.token_bytes(32))
+        return self._refresh(uuid.UUID(session_id).bytes + secrets.token_bytes(16))
 
     def next_refresh(self, token: str) -> str:
         """Return the refresh token that comes after one."""
-        secret = hmac.digest(self.secret, token.encode(), "sha256")
-        return _encode(base64.urlsafe_b64decode(token)[:16] + secret)
+        return self._refresh(base64.urlsafe_b64decode(token)[:16] + self._tag(token.encode()))
 
-    @staticmethod
-    def session_id(token: str) -> str:
-        """Return the session that a refresh token names. Raises Unauthenticated where it cannot be one of ours."""
+    def session_id(self, token: str) -> str:
+        """Return the session that a refresh token names. Raises Unauthenticated where it was never one of ours."""
         try:
             content = base64.b64decode(token, b"-_", validate=True)
         except (binascii.Error, ValueError):
-            raise Unauthenticated("The refresh token is not good. Log in again.") from None
-        if len(content) != 16 + 32:
+            content = b""
+        if len(content) != refresh_token_bytes or not hmac.compare_digest(content[32:], self._tag(content[:32])):
             raise Unauthenticated("The refresh token is not good. Log in again.")
         return str(uuid.UUID(bytes=content[:16]))
+
+    def _refresh(self, content: bytes) -> str:
+        return base64.urlsafe_b64encode(content + self._tag(content)).decode()
+
+    def _tag(self, content: bytes) -> bytes:
+        return hmac.digest(self.secret, content, "sha256")[:16]
 
 
 class Security:
@@ -172,7 +188,3 @@ def digest(token: str) -> bytes:
     """Return what is stored of a secret that has 256 random bits."""
     # A header's bytes that are no text come as surrogates.
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()
-
-
-def _encode(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).decode()

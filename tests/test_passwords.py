@@ -10,7 +10,7 @@ from argon2 import extract_parameters
 from service import security
 from service.config import Config
 from service.errors import Unavailable
-from service.security import Passwords
+from service.security import Passwords, hash_queue_of_address_max
 
 
 @pytest.fixture
@@ -95,3 +95,11 @@ async def test_it_has_as_many_threads_as_configured_until_it_is_closed():
     assert len(threads()) == 3
     made.close()
     assert threads() == []
+
+
+async def test_one_address_does_not_take_the_whole_queue(passwords):
+    passwords.pending_from["192.0.2.1"] = hash_queue_of_address_max
+    with pytest.raises(Unavailable):
+        await passwords.hash("a long password", "192.0.2.1")
+    assert await passwords.hash("a long password", "192.0.2.2")
+    assert "192.0.2.2" not in passwords.pending_from

@@ -220,3 +220,11 @@ def test_help_names_the_commands():
     assert done.returncode == 0
     for command in ("serve", "migrate", "seed", "openapi"):
         assert command in done.stdout
+
+
+def test_it_ends_when_its_postgresql_does(data_dir):
+    with Process(data_dir) as served:
+        postmaster = int((data_dir / "data/postmaster.pid").read_text().splitlines()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        assert served.process.wait(20) == 1
+        assert "The embedded PostgreSQL has ended" in served.output().splitlines()[-1]

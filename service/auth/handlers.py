@@ -22,7 +22,9 @@ from service.keys import DB, REVOCATIONS, SECURITY
 )
 async def register(request: web.Request) -> web.Response:
     """Make an account and log in."""
-    session = await service.register(request.app[DB], request.app[SECURITY], client=agent(request), **request[BODY])
+    session = await service.register(
+        request.app[DB], request.app[SECURITY], address=address(request), client=agent(request), **request[BODY]
+    )
     return respond(request, session, status=HTTPStatus.CREATED, location="/v1/me")
 
 

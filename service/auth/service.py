@@ -22,30 +22,38 @@ not_good = "The refresh token is not good. Log in again."
 
 
 async def register(
-    db: Connectable, security: Security, *, email: str, password: str, name: str, client: str
+    db: Connectable, security: Security, *, email: str, password: str, name: str, address: str, client: str
 ) -> dict[str, Any]:
     """Make an account and its first session. Raises EmailTaken."""
-    password_hash = await security.passwords.hash(password)
+    password_hash = await security.passwords.hash(password, address)
     async with db.transaction() as transaction:
         with refusing("users_email_key", EmailTaken()):
             user: Record = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
-        return await _open_session(transaction, security, dict(user), client)
+        session = await _open_session(transaction, security, dict(user), password_hash, client)
+        if session is None:
+            raise Unauthenticated(wrong)
+    return session
 
 
 async def login(
     db: Connectable, security: Security, *, email: str, password: str, address: str, client: str
 ) -> dict[str, Any]:
     """Open a session. Raises Unauthenticated, after the same work whatever is wrong, and TooManyAttempts."""
-    account: Record | None = await queries.auth.account(db, email=email)
-    password_hash = account["password_hash"] if account else None
-    if not await admit(db, security, email=email, address=address, password_hash=password_hash, password=password):
-        raise Unauthenticated(wrong)
-    user = dict(account or {})
-    del user["password_hash"]
-    if security.passwords.is_outdated(str(password_hash)):
-        new_hash = await security.passwords.hash(password)
-        await queries.auth.rehash(db, user_id=user["user_id"], old_hash=password_hash, new_hash=new_hash)
-    return await _open_session(db, security, user, client)
+    # Again only where the password was changed, or stored anew, while it was being checked.
+    for _ in range(2):
+        account: Record | None = await queries.auth.account(db, email=email)
+        password_hash = account["password_hash"] if account else None
+        if not await admit(db, security, email=email, address=address, password_hash=password_hash, password=password):
+            break
+        user = dict(account or {})
+        checked_hash = user.pop("password_hash")
+        session = await _open_session(db, security, user, checked_hash, client)
+        if session:
+            if security.passwords.is_outdated(checked_hash):
+                new_hash = await security.passwords.hash(password, address)
+                await queries.auth.rehash(db, user_id=user["user_id"], old_hash=checked_hash, new_hash=new_hash)
+            return session
+    raise Unauthenticated(wrong)
 
 
 async def token(
@@ -111,7 +119,7 @@ async def admit(
         failed = True
         if counted["failures"] >= limits[counted["key_hash"]]:
             raise TooManyAttempts(counted["left_seconds"])
-    admitted = await security.passwords.verify(password_hash, password)
+    admitted = await security.passwords.verify(password_hash, password, address)
     if not admitted:
         await _drain(queries.auth.fail(db, key_hashes=keys, window_seconds=attempts_window_seconds))
     elif failed:
@@ -125,18 +133,22 @@ async def _drain(rows: AsyncIterator[Record]) -> None:
         pass
 
 
-async def _open_session(db: Connectable, security: Security, user: dict[str, Any], client: str) -> dict[str, Any]:
+async def _open_session(
+    db: Connectable, security: Security, user: dict[str, Any], checked_hash: str, client: str
+) -> dict[str, Any] | None:
+    """Return the account with the tokens of a new session, or None where the password has changed meanwhile."""
     session_id = str(uuid.uuid4())
     refresh_token = security.tokens.first_refresh(session_id)
-    await queries.auth.open_session(
+    opened = await queries.auth.open_session(
         db,
         session_id=session_id,
         user_id=user["user_id"],
+        checked_hash=checked_hash,
         refresh_hash=digest(refresh_token),
         lifetime_seconds=float(security.refresh_token_seconds),
         client=client,
     )
-    return _issued(security, user, session_id, refresh_token)
+    return _issued(security, user, session_id, refresh_token) if opened else None
 
 
 def _issued(security: Security, user: dict[str, Any], session_id: str, refresh_token: str) -> dict[str, Any]:

@@ -80,12 +80,6 @@ class ExpensesQuery(PageQuery):
     q = Text(1, 200, metadata={"description": "Text in the description, in any case."})
     sort = Choice("spent_on", "created_at", load_default="spent_on", metadata={"description": "Newest first."})
 
-    @validates_schema
-    def check_days(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Refuse days that no day is between."""
-        if "spent_from" in data and "spent_to" in data and data["spent_from"] > data["spent_to"]:
-            raise ValidationError(Reason(f"This is after spent_to, {data['spent_to']}.", "out_of_order"), "spent_from")
-
 
 class Share(Output):
     """A member's part of an amount."""

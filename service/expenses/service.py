@@ -40,7 +40,7 @@ async def create(
     does not come to the amount or names somebody who is neither an active member nor a
     former one with something left to settle.
     """
-    async with db.transaction() as transaction:
+    async with db.transaction(team_id) as transaction:
         team: Record | None = await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id)
         if team is None:
             raise await access.refusal(transaction, actor, team_id, access.recorders)
@@ -132,7 +132,7 @@ async def update(
     Members may change what they recorded, admins everything. Members who left stay in it where they were. Raises
     PreconditionFailed, and Invalid as `create` does.
     """
-    async with db.transaction() as transaction:
+    async with db.transaction(team_id) as transaction:
         locked = await access.lock(transaction, actor, team_id, access.recorders)
         current: Record | None = await queries.expenses.current(
             transaction, team_id=team_id, user_id=actor.user_id, expense_id=expense_id
@@ -174,7 +174,7 @@ def _settle_again(expense_id: str, current: Record, changes: Mapping[str, Any]) 
 
 async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None) -> None:
     """Take an expense out of the ledger. Raises what `update` raises."""
-    async with db.transaction() as transaction:
+    async with db.transaction(team_id) as transaction:
         locked = await access.lock(transaction, actor, team_id, access.recorders)
         deleted = await queries.expenses.delete(
             transaction,

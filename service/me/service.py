@@ -30,7 +30,7 @@ async def update(
     checked_hash = None
     if email is not None or password is not None:
         checked_hash = await _check(db, actor, security, address, current_password)
-    password_hash = None if password is None else await security.passwords.hash(password)
+    password_hash = None if password is None else await security.passwords.hash(password, address)
     async with db.transaction() as transaction:
         with refusing("users_email_key", EmailTaken()):
             user: Record | None = await queries.me.update(
@@ -41,6 +41,8 @@ async def update(
                 name=name,
                 password_hash=password_hash,
             )
+        if user is None and checked_hash is None:
+            raise Unauthenticated("This account does not exist any more.")
         if user is None:
             raise Conflict("The password was changed meanwhile. Nothing was changed now.")
         if password_hash is not None:

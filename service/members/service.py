@@ -19,7 +19,7 @@ async def create(
 
     Raises AlreadyMember, TeamFull, and Invalid where no account has the address.
     """
-    async with db.transaction() as transaction:
+    async with db.transaction(team_id) as transaction:
         locked = await access.lock(transaction, actor, team_id, access.managers)
         write: dict[str, Any] = {
             "team_id": team_id,
@@ -63,7 +63,7 @@ async def update(
     db: Connectable, actor: Actor, team_id: str, member_id: str, *, name: str | None = None, role: str | None = None
 ) -> Record:
     """Change an active member's name or role. Raises Forbidden, LastOwner, and Invalid for the role of a guest."""
-    async with db.transaction() as transaction:
+    async with db.transaction(team_id) as transaction:
         locked = await access.lock(transaction, actor, team_id, access.everybody)
         member: Record | None = await queries.members.update(
             transaction,
@@ -81,7 +81,7 @@ async def update(
 
 async def delete(db: Connectable, actor: Actor, team_id: str, member_id: str, *, keep_balance: bool) -> None:
     """Make an active member a former one. Raises Forbidden, LastOwner and OpenBalance."""
-    async with db.transaction() as transaction:
+    async with db.transaction(team_id) as transaction:
         locked = await access.lock(transaction, actor, team_id, access.everybody)
         removed = await queries.members.delete(
             transaction,

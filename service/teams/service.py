@@ -41,8 +41,8 @@ async def update(
     archived: bool | None = None,
 ) -> Record:
     """Change a team; owners and admins may. An archived team takes no change but of `archived`."""
-    async with db.transaction() as transaction:
-        await queries.teams.hold(transaction, team_id=team_id)
+    async with db.transaction(team_id) as transaction:
+        await queries.teams.hold(transaction, team_id=team_id, user_id=actor.user_id)
         team: Record | None = await queries.teams.update(
             transaction, team_id=team_id, user_id=actor.user_id, name=name, currency=currency, archived=archived
         )
@@ -53,7 +53,7 @@ async def update(
 
 async def delete(db: Connectable, actor: Actor, team_id: str) -> None:
     """Mark a team as deleted; owners may."""
-    async with db.transaction() as transaction:
-        await queries.teams.hold(transaction, team_id=team_id)
+    async with db.transaction(team_id) as transaction:
+        await queries.teams.hold(transaction, team_id=team_id, user_id=actor.user_id)
         if await queries.teams.delete(transaction, team_id=team_id, user_id=actor.user_id) is None:
             raise await access.refusal(transaction, actor, team_id, access.owners)

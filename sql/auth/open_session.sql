@@ -1,5 +1,17 @@
--- name: open_session(session_id, user_id, refresh_hash, lifetime_seconds, client)$
--- Begin a session.
+-- name: open_session(session_id, user_id, checked_hash, refresh_hash, lifetime_seconds, client)$
+-- Begin a session; nothing when the password that was checked is the account's no longer. The lock makes a change of the
+-- password wait, which then ends this session with the others.
 insert into sessions (session_id, user_id, refresh_hash, expires_at, client)
-values (:session_id, :user_id, :refresh_hash, now() + :lifetime_seconds * interval '1 second', :client)
+select
+    :session_id,
+    users.user_id,
+    :refresh_hash,
+    now() + :lifetime_seconds * interval '1 second',
+    :client
+from users
+where
+    users.user_id = :user_id
+    and users.password_hash = :checked_hash
+    and users.deleted_at is null
+for share
 returning session_id;

@@ -1,11 +1,16 @@
--- name: purge(window_seconds, kept_seconds)
--- Drop counts of failures whose window has ended, and sessions that ended long ago.
+-- name: purge(window_seconds, kept_seconds)$
+-- Drop counts of failures whose window has ended, and sessions that ended long ago; say how many of these.
 with
 failures as (
     delete from login_failures
     where window_started_at < now() - :window_seconds * interval '1 second'
+),
+
+ended as (
+    delete from sessions
+    where least(revoked_at, expires_at) < now() - :kept_seconds * interval '1 second'
+    returning session_id
 )
 
-delete from sessions
-where least(revoked_at, expires_at) < now() - :kept_seconds * interval '1 second'
-returning session_id;
+select count(*)
+from ended;

@@ -143,10 +143,11 @@ async def test_it_refuses_garbage(served, ann):
     assert (await refresh(served, ann.refresh_token)).status == 200
 
 
-async def test_it_refuses_a_guess_at_the_secret_of_a_session(served, db):
-    await served.person()
+async def test_a_guess_at_the_secret_of_a_session_is_refused_and_does_not_end_it(served, db):
+    person = await served.person()
     token = forged(await db.fetchval("select session_id from sessions"))
     assert (await refresh(served, token)).status == 401
+    assert (await refresh(served, person.refresh_token)).status == 200
 
 
 async def test_it_tells_nobody_which_sessions_there_are(served, db):

@@ -137,7 +137,12 @@ async def test_it_refuses_a_name_that_cannot_be_shown(served, db):
     for name, code in (
         ("", "too_short"),
         ("   ", "too_short"),
-        ("\u200b", "blank"),
+        ("\u200b", "unprintable"),
+        ("Ann\u200b", "unprintable"),
+        ("\u202eevil", "unprintable"),
+        ("\u2028", "unprintable"),
+        ("\u3164", "blank"),
+        ("\u0301", "blank"),
         ("x" * 101, "too_long"),
         ("Ann\nBob", "unprintable"),
         ("Ann\u0000", "unprintable"),

@@ -225,7 +225,7 @@ def refused_bodies(owner, guest):
         ({"participants": [{"member_id": owner, "amount": 9000}]}, "/participants/0/amount", "not_in_split"),
         ({"split": "exact", "participants": parts(owner)}, "/participants/0/amount", "required"),
         ({"participants": [{"member_id": owner, "amount": -1}]}, "/participants/0/amount", "too_small"),
-        ({"split": "exact"}, "/participants/0/amount", "required"),
+        ({"split": "exact"}, "/participants", "required"),
         ({"version": 2}, "/version", "unknown"),
         ({"kind": "settlement"}, "/kind", "unknown"),
         ({"created_by": guest}, "/created_by", "unknown"),
@@ -270,3 +270,23 @@ async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat, db):
     answer = await flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000})
     assert answer.status == 404
     assert await db.fetchval("select count(*) from expenses") == 0
+
+
+async def test_what_is_left_with_a_former_member_can_be_settled_and_no_more(flat):
+    guest = await flat.guest("Kim")
+    await flat.spend(1000, participants=[{"member_id": guest}])
+    assert (await flat.owner.delete(f"{flat.path}/members/{guest}?keep_balance=true")).status == 204
+    # Kim, who owes 1000, pays it back; whoever is not named is not charged.
+    back = {"payer": guest, "participants": [{"member_id": flat.owner_id}]}
+    assert len((await flat.spend(500, **back))["participants"]) == 1
+    await flat.spend(500, **back)
+    assert await flat.nets() == {flat.owner_id: 0}
+    answer = await flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 1} | back)
+    assert answer.status == 422
+    assert answer.body["errors"][0]["code"] == "not_a_member"
+
+
+async def test_the_exact_split_asks_for_its_participants(flat):
+    answer = await flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 1, "split": "exact"})
+    assert answer.status == 422
+    assert answer.body["errors"][0]["pointer"] == "/participants"

@@ -205,7 +205,7 @@ async def test_it_says_which_version_there_is(flat):
     expense = await flat.spend(900)
     await change(flat, expense, amount=1000)
     problem = await change(flat, expense, 412, amount=1100)
-    assert "the current one is 2" in problem["detail"]
+    assert 'the current version is "2"' in problem["detail"]
 
 
 # Who acts, on whose expense, and what comes of it.

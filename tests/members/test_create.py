@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from service.keys import DB
+
 FILL = """
 insert into members (team_id, name, role) select $1, 'Guest ' || number, 'guest' from generate_series(1, $2) as number
 """
@@ -165,3 +167,18 @@ async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat):
     assert (answer.status, answer.body["type"]) == (409, "/problems/team-archived")
     await flat.owner.delete(flat.path)
     assert (await flat.owner.post(f"{flat.path}/members", {"name": "Guest"})).status == 404
+
+
+async def test_a_busy_team_leaves_connections_to_the_others(served, ann, bob, flat, db):
+    """While writes of one team wait for its lock, others are answered."""
+    other = await bob.team()
+    async with db.transaction():
+        await db.execute("select from teams where team_id = $1 for update", flat.team_id)
+        writes = [asyncio.create_task(ann.post(f"{flat.path}/members", {"name": f"Guest {n}"})) for n in range(20)]
+        await asyncio.sleep(0.3)
+        assert served.app[DB].pool.get_size() - served.app[DB].pool.get_idle_size() <= 2
+        assert (await bob.get(other.path)).status == 200
+        # Those who waited too long are told so; nothing of them is stored.
+        assert {answer.status for answer in await asyncio.gather(*writes[2:])} == {503}
+    assert [(await write).status for write in writes[:2]] == [201, 201]
+    assert await db.fetchval("select count(*) from members where role = 'guest'") == 2
