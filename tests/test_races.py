@@ -10,20 +10,12 @@ import pytest
 from service import db as db_module
 from service.db import queries
 from service.paths import folder
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, ROWS
 
 WAITING = """
 select count(distinct pid)
 from pg_locks
 where not granted and pid in (select pid from pg_stat_activity where datname = current_database())
-"""
-ROWS = """
-select 'teams', to_jsonb(teams) from teams
-union all select 'members', to_jsonb(members) from members
-union all select 'expenses', to_jsonb(expenses) from expenses
-union all select 'entries', to_jsonb(entries) from entries
-union all select 'revisions', to_jsonb(revisions) from revisions
-order by 1, 2
 """
 # The lock of a team, and the same without locking: any revision will do.
 LOCK = [

@@ -5,14 +5,9 @@ import json
 
 import pytest
 
+from tests.conftest import ROWS
+
 # All that a refused write must not change.
-ROWS = """
-select 'teams', to_jsonb(teams) from teams
-union all select 'expenses', to_jsonb(expenses) from expenses
-union all select 'entries', to_jsonb(entries) from entries
-union all select 'revisions', to_jsonb(revisions) from revisions
-order by 1, 2
-"""
 
 
 async def entries(db, expense):
