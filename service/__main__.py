@@ -24,6 +24,7 @@ from service.logs import configure
 from service.migrate import MigrationError, migrate, pending
 from service.openapi import document
 from service.routes import routes
+from service.seed import fill
 
 # Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
 keepalive_seconds = 75
@@ -79,8 +80,6 @@ def apply(config: Config) -> None:
 
 def seed(config: Config) -> None:
     """Fill the configured database, or the embedded one."""
-    from service.seed import fill  # noqa: PLC0415 -- its progress bar is not installed with the service.
-
     with database(config, shared=True) as (ready, _):
         uvloop.run(fill(ready))
 
