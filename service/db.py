@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -96,7 +96,8 @@ class Database(Queryable):
         Writes of one team wait for each other anyway. They do so before they take a connection, so that a busy team
         does not take them all.
         """
-        async with self._turn(team_id), self._connection() as connection, connection.transaction():
+        turn = self._turn(team_id) if team_id else nullcontext()
+        async with turn, self._connection() as connection, connection.transaction():
             try:
                 yield Transaction(connection)
             except TimeoutError:
@@ -106,7 +107,7 @@ class Database(Queryable):
 
     @asynccontextmanager
     async def _turn(self, team_id: str) -> AsyncIterator[None]:
-        turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max)) if team_id else asyncio.Semaphore()
+        turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max))
         try:
             async with asyncio.timeout(self.wait_seconds):
                 await turns.acquire()

@@ -29,10 +29,10 @@ transient = (asyncpg.InvalidCachedStatementError, asyncpg.SerializationError, as
 retry_seconds = 0.05
 
 # What the router and the reading of a body raise, in our words.
-of_framework: dict[int, type[errors.Refusal]] = {
-    404: errors.NotFound,
-    405: errors.MethodNotAllowed,
-    413: errors.TooLarge,
+of_framework: dict[int, tuple[type[errors.Refusal], str]] = {
+    404: (errors.NotFound, "There is nothing at this path; /docs shows those there are."),
+    405: (errors.MethodNotAllowed, ""),
+    413: (errors.TooLarge, ""),
 }
 
 
@@ -90,8 +90,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if raised.status not in of_framework:
             raise
         allow = {"Allow": raised.headers["Allow"]} if "Allow" in raised.headers else {}
-        detail = "There is nothing at this path; /docs shows those there are." if raised.status == 404 else ""  # noqa: PLR2004
-        refused = of_framework[raised.status](detail, headers=allow)
+        kind, detail = of_framework[raised.status]
+        refused = kind(detail, headers=allow)
     except (web.RequestPayloadError, ConnectionResetError):
         refused = errors.Malformed("The body did not arrive whole.")
     except transient:

@@ -5,7 +5,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, validates_schema
 
-from service.fields import Limit, Reason, Text
+from service.fields import Limit, Reason
+from service.text import Text
 
 
 class Input(Schema):

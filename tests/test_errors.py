@@ -12,6 +12,7 @@ from service.keys import DB
 from service.logs import current_request_id
 from service.me import service as me
 from service.members import service as members
+from service.text import Text
 from tests.conftest import PASSWORD
 
 ALL = list(errors.refusals())
@@ -180,7 +181,7 @@ async def test_a_crash_tells_the_log_everything_and_the_client_nothing(ann, logg
 
 async def test_what_validation_misses_and_postgresql_cannot_hold_is_invalid(ann, flat, logged, monkeypatch, db):
     # The second net is there for what nobody thought of; here it is what validation is made to miss.
-    monkeypatch.setattr(fields.Text, "read", lambda _, value: value)
+    monkeypatch.setattr(Text, "read", lambda _, value: value)
     monkeypatch.setattr(fields.Amount, "read", lambda _, value: value)
     for bad in ({"description": "a\0b"}, {"description": "\ud800"}, {"amount": 2**63}):
         logged.clear()

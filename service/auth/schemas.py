@@ -5,8 +5,9 @@ from typing import Any
 
 from marshmallow import fields, pre_load
 
-from service.fields import Choice, Email, Text
+from service.fields import Choice
 from service.schema import Input, Output
+from service.text import Email, Text
 
 password_length_min = 12
 password_length_max = 256

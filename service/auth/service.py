@@ -1,7 +1,6 @@
 """What can be done with accounts and sessions."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 from service.access import Actor
@@ -121,16 +120,10 @@ async def admit(
             raise TooManyAttempts(counted["left_seconds"])
     admitted = await security.passwords.verify(password_hash, password, address)
     if not admitted:
-        await _drain(queries.auth.fail(db, key_hashes=keys, window_seconds=attempts_window_seconds))
+        await queries.auth.fail(db, key_hashes=keys, window_seconds=attempts_window_seconds)
     elif failed:
-        await _drain(queries.auth.forgive(db, key_hashes=keys))
+        await queries.auth.forgive(db, key_hashes=keys)
     return admitted
-
-
-async def _drain(rows: AsyncIterator[Record]) -> None:
-    """Run a statement whose rows do not matter: aiosql gives them one by one."""
-    async for _ in rows:
-        pass
 
 
 async def _open_session(

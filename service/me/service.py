@@ -46,8 +46,7 @@ async def update(
         if user is None:
             raise Conflict("The password was changed meanwhile. Nothing was changed now.")
         if password_hash is not None:
-            async for _ in queries.me.revoke_others(transaction, user_id=actor.user_id, session_id=actor.session_id):
-                pass
+            await queries.me.revoke_others(transaction, user_id=actor.user_id, session_id=actor.session_id)
     return user
 
 

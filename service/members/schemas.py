@@ -5,9 +5,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.fields import Choice, Email, QueryFlag, Reason, Text
+from service.fields import Choice, QueryFlag, Reason
 from service.schema import Change, Input, Output, PageQuery
 from service.teams.schemas import roles
+from service.text import Email, Text
 
 
 class NewMember(Input):

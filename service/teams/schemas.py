@@ -2,8 +2,9 @@
 
 from marshmallow import fields
 
-from service.fields import Currency, Flag, Text
+from service.fields import Currency, Flag
 from service.schema import Change, Input, Output, PageQuery
+from service.text import Text
 
 roles = ["owner", "admin", "member", "viewer"]
 

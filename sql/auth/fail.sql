@@ -1,4 +1,4 @@
--- name: fail(key_hashes, window_seconds)
+-- name: fail(key_hashes, window_seconds)$
 -- Count a failed log-in under each key, in a new window where the last one has ended.
 insert into login_failures (key_hash, window_started_at, failures)
 select

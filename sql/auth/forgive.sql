@@ -1,4 +1,4 @@
--- name: forgive(key_hashes)
+-- name: forgive(key_hashes)$
 -- Forget the failed log-ins under each key; in the order in which auth.fail takes them, so that the two cannot deadlock.
 delete from login_failures
 where

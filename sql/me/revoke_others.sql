@@ -1,4 +1,4 @@
--- name: revoke_others(user_id, session_id)
+-- name: revoke_others(user_id, session_id)$
 -- End the account's other sessions.
 update sessions
 set revoked_at = now()

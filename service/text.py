@@ -1,0 +1,85 @@
+"""Text and e-mail addresses: what is taken, in one normal form, and nothing that nobody can see."""
+
+import unicodedata
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+from marshmallow import fields
+
+from service.fields import Value
+
+# Unicode's categories of control characters, lone surrogates, separators of lines, and marks that nobody sees: two
+# names that look the same would not be.
+never_in_passwords = {"Cc", "Cs"}
+never_in_text = never_in_passwords | {"Cf", "Zl", "Zp"}
+# Some scripts and emoji need these two.
+joiners = "\u200c\u200d"
+# Letters by category, but blank.
+fillers = "\u115f\u1160\u2800\u3164\uffa0"
+
+
+class Text(Value, fields.String):
+    """Text of some characters, without leading and trailing white space, in Unicode's NFC."""
+
+    default_error_messages = {
+        "invalid": "This must be a string.",
+        "unprintable": "This has the character U+{point:04X}, which text may not have.",
+        "blank": "This has nothing in it that can be seen.",
+        "too_short": "This has {length} characters; it must have at least {minimum}.",
+        "too_long": "This has {length} characters, {over} more than the {maximum} there may be.",
+    }
+
+    def __init__(self, minimum: int, maximum: int, *, lines: bool = False, trim: bool = True, **kwargs: Any) -> None:
+        super().__init__(limits={"minLength": minimum, "maxLength": maximum}, **kwargs)
+        self.minimum, self.maximum, self.lines, self.trim = minimum, maximum, lines, trim
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str:
+            raise self.make_error("invalid")
+        refused = never_in_text if self.trim else never_in_passwords
+        for character in value:
+            if unicodedata.category(character) in refused and not (
+                character in joiners or (self.lines and character in "\n\t\r")
+            ):
+                raise self.make_error("unprintable", point=ord(character))
+        text = unicodedata.normalize("NFC", value.strip() if self.trim else value)
+        if text and not any(map(_is_visible, text)):
+            raise self.make_error("blank")
+        if len(text) < self.minimum:
+            raise self.make_error("too_short", length=len(text), minimum=self.minimum)
+        if len(text) > self.maximum:
+            over = len(text) - self.maximum
+            raise self.make_error("too_long", length=len(text), over=over, maximum=self.maximum)
+        return text
+
+
+class Email(Value, fields.String):
+    """An e-mail address in its one normal form: see service.auth."""
+
+    default_error_messages = {
+        "invalid": "This must be a string.",
+        "not_email": "This is not an e-mail address that the service takes: {reason}",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(limits={"format": "email", "minLength": 3, "maxLength": 254}, **kwargs)
+
+    def read(self, value: Any) -> str:
+        """Return the value."""
+        if type(value) is not str:
+            raise self.make_error("invalid")
+        try:
+            address = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
+        except EmailNotValidError as error:
+            raise self.make_error("not_email", reason=str(error)) from None
+        return f"{address.ascii_local_part}@{address.ascii_domain}".lower()
+
+
+def _is_visible(character: str) -> bool:
+    return (
+        character.isprintable()
+        and not character.isspace()
+        and unicodedata.category(character) not in {"Mn", "Me"}
+        and character not in fillers
+    )
