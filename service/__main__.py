@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import logging
 import signal
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
@@ -15,30 +16,30 @@ from aiohttp import web
 
 from service import __version__
 from service.app import create_app
-from service.config import Config, ConfigError, load
-from service.data_directory import EmbeddedError, InUseError, kept_secret
+from service.config import Config, load, require_secret
+from service.data_directory import InUseError, kept_secret
 from service.embedded import EmbeddedPostgres
 from service.errors import Unavailable
 from service.keys import LIFECYCLE
 from service.logs import configure
-from service.migrate import MigrationError, migrate, pending
+from service.migrate import migrate, pending
 from service.openapi import document
 from service.routes import routes
 from service.seed import fill
+from service.server import check_server
+from service.start_error import CannotListen, DatabaseUnreachable, EmbeddedError, MigrationError, StartError
+from service.workers import Worker, backlog, listen, supervise
 
 # Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
 keepalive_seconds = 75
 watch_seconds = 1
+workers_max = 64
 
 log = logging.getLogger("service")
 
 
-class StartError(Exception):
-    """Something that stops the start, or the service; the message is one line."""
-
-
 def main() -> None:
-    """Run a command; a known problem ends it with one line and status 1, a wrong setting with status 2."""
+    """Run a command; a known problem ends it with one line and the status of its StartError."""
     parser = argparse.ArgumentParser(prog="expenses", description="The Team Expense Tracker API.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
@@ -46,31 +47,52 @@ def main() -> None:
         "serve": (serve, "serve the API; without DATABASE_URL, on an embedded PostgreSQL"),
         "migrate": (apply, "bring the database's schema up to date"),
         "seed": (seed, "fill a believable instance; adds nothing the second time"),
+        "check": (check, "tell whether `serve` would start: settings, server, migrations"),
         "openapi": (print_document, "print the OpenAPI document"),
     }.items():
         commands.add_parser(name, help=about, description=about).set_defaults(run=run)
-    arguments = parser.parse_args()
+    about = "processes that share the address; 1 where something else runs replicas"
+    commands.choices["serve"].add_argument("--workers", type=_workers, default=1, metavar="N", help=about)
+    arguments = vars(parser.parse_args())
+    del arguments["command"]
+    run = arguments.pop("run")
     try:
         config = load()
         configure(config.log_level)
-        arguments.run(config)
-    except ConfigError as error:
-        sys.exit(_fail(error, 2))
-    except (EmbeddedError, MigrationError, StartError, Unavailable) as error:
-        sys.exit(_fail(error, 1))
+        run(config, **arguments)
+    except StartError as error:
+        sys.exit(_fail(error, error.status))
+    except Unavailable as error:
+        sys.exit(_fail(error, DatabaseUnreachable.status))
 
 
-def serve(config: Config) -> None:
+def serve(config: Config, *, workers: int) -> None:
     """Serve until SIGTERM or Ctrl-C, and finish what is in flight."""
+
+    def check() -> None:
+        if embedded and embedded.has_ended():
+            raise EmbeddedError(f"The embedded PostgreSQL has ended; {embedded.log} may say why.")
+
+    def work(worker: Worker) -> None:
+        uvloop.run(_serve(ready, sockets, worker.check, worker))
+
     with database(config) as (ready, embedded):
-        log.info("starting", extra={"version": __version__, "configuration": ready.masked()})
-        uvloop.run(_serve(ready, embedded))
+        log.info("starting", extra={"version": __version__, "workers": workers, "configuration": ready.masked()})
+        try:
+            sockets = listen(ready.host, ready.port)
+        except OSError as error:
+            raise CannotListen(f"Cannot listen on {ready.host}:{ready.port}: {error.strerror}.") from None
+        if workers == 1:
+            uvloop.run(_serve(ready, sockets, check))
+        else:
+            supervise(workers, work, finish_seconds=ready.shutdown_seconds, check=check)
     log.info("stopped")
 
 
 def apply(config: Config) -> None:
     """Migrate the configured database, or the embedded one."""
     if config.database_url:
+        _check_server(config)
         applied = migrate(config.database_url, say=_say)
         _say(f"{len(applied)} applied" if applied else "nothing to apply")
     else:
@@ -82,6 +104,14 @@ def seed(config: Config) -> None:
     """Fill the configured database, or the embedded one."""
     with database(config, shared=True) as (ready, _):
         uvloop.run(fill(ready))
+
+
+def check(config: Config) -> None:
+    """Find what would stop `serve`, and change nothing."""
+    if not config.database_url:
+        raise StartError("There is nothing to check without DATABASE_URL: `serve` makes its own database.")
+    with database(config):
+        _say("ready to serve")
 
 
 def print_document(_: Config) -> None:
@@ -96,9 +126,11 @@ def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, 
     The embedded one is started and migrated, or used together with the process that has it, where it may be shared. One
     that is configured must have been migrated before.
     """
+    require_secret(config)
     if config.database_url:
+        _check_server(config)
         if missing := pending(config.database_url):
-            raise StartError(f"The database misses {len(missing)} migrations; run `expenses migrate` first.")
+            raise MigrationError(f"The database misses {len(missing)} migrations; run `expenses migrate` first.")
         yield config, None
         return
     embedded = EmbeddedPostgres(config.data_dir)
@@ -117,11 +149,13 @@ def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, 
         yield replace(config, database_url=url, jwt_secret=secret), started
 
 
-async def _serve(config: Config, embedded: EmbeddedPostgres | None) -> None:
+async def _serve(
+    config: Config, sockets: list[socket.socket], check: Callable[[], None], worker: Worker | None = None
+) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    app = create_app(config)
+    app = create_app(config, worker)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -131,23 +165,31 @@ async def _serve(config: Config, embedded: EmbeddedPostgres | None) -> None:
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, config.host, config.port)
-        try:
+        sites = [web.SockSite(runner, each, backlog=backlog) for each in sockets]
+        for site in sites:
             await site.start()
-        except OSError as error:
-            raise StartError(f"Cannot listen on {config.host}:{config.port}: {error.strerror}.") from None
-        address = f"http://{config.host}:{runner.addresses[0][1]}"
+        address = f"http://{config.host}:{sockets[0].getsockname()[1]}"
         log.info("serving", extra={"address": address, "documentation": f"{address}/docs"})
         while not stop.is_set():
-            if embedded and embedded.has_ended():
-                raise StartError(f"The embedded PostgreSQL has ended; {embedded.log} may say why.")
+            check()
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), watch_seconds)
         log.info("stopping")
-        await site.stop()
+        for site in sites:
+            await site.stop()
         await app[LIFECYCLE].drain(config.shutdown_seconds)
     finally:
         await runner.cleanup()
+
+
+def _check_server(config: Config) -> None:
+    asyncio.run(check_server(config.database_url, is_unsafe_allowed=config.allow_unsafe_database))
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= workers_max:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {workers_max}")
+    return int(text)
 
 
 def _say(line: str) -> None:

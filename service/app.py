@@ -9,20 +9,26 @@ from service import openapi
 from service.body import body_bytes_max
 from service.config import Config
 from service.db import connect
-from service.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY
+from service.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY, WORKER
 from service.lifecycle import Lifecycle
 from service.metrics import METRICS, Metrics
 from service.middleware import authenticate, observe, problems
+from service.monitor import monitoring
 from service.revocation import watch
 from service.routes import routes
 from service.security import Security
+from service.workers import Worker
 
 
-def create_app(config: Config) -> web.Application:
-    """Return the service, ready to be run; the database must be reachable and migrated when it starts."""
+def create_app(config: Config, worker: Worker | None = None) -> web.Application:
+    """Return the service, ready to be run; the database must be reachable and migrated when it starts.
+
+    `worker` is which of several processes behind the same address this is, where there are several.
+    """
     app = web.Application(middlewares=[observe, problems, authenticate], client_max_size=body_bytes_max)
     app[CONFIG] = config
-    app[METRICS] = Metrics()
+    app[METRICS] = Metrics(worker.name if worker else "")
+    app[WORKER] = worker
     app[LIFECYCLE] = Lifecycle()
     # aiohttp tries what begins alike in turn, and the deepest are asked for most.
     for method, path, handler, name in sorted(routes, key=lambda route: -route[1].count("/")):
@@ -33,15 +39,30 @@ def create_app(config: Config) -> web.Application:
     app[DOCUMENT] = orjson.dumps(openapi.document(routes))
     app.cleanup_ctx.append(_security)
     app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(_worker)
     return app
 
 
 async def _security(app: web.Application) -> AsyncIterator[None]:
-    app[SECURITY] = Security(app[CONFIG])
+    app[SECURITY] = Security(app[CONFIG], app[METRICS])
     yield
     app[SECURITY].close()
 
 
 async def _database(app: web.Application) -> AsyncIterator[None]:
-    async with connect(app[CONFIG]) as app[DB], watch(app[DB], app[CONFIG]) as app[REVOCATIONS]:
+    config, metrics = app[CONFIG], app[METRICS]
+    async with (
+        connect(config, metrics) as app[DB],
+        watch(app[DB], config) as app[REVOCATIONS],
+        monitoring(app[DB], config, metrics),
+    ):
+        yield
+
+
+async def _worker(app: web.Application) -> AsyncIterator[None]:
+    """Let the other workers read this one's metrics."""
+    if worker := app[WORKER]:
+        async with worker.answering(lambda: app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])):
+            yield
+    else:
         yield

@@ -10,12 +10,13 @@ from environs import EnvError, FileAwareEnv
 from marshmallow import validate
 
 from service.data_directory import default_root
+from service.start_error import ConfigError, SecretError
 
 secret_bytes_min = 32
 
-
-class ConfigError(Exception):
-    """A setting that stops the start; the message is one line and never holds a secret's value."""
+# What secrets contain that are published with this project, to be replaced or to try it out with.
+placeholder = "placeholder"
+development = "development"
 
 
 def setting(name: str, default: Any, about: str, *, check: Any = None, secret: bool = False) -> Any:
@@ -40,6 +41,23 @@ class Config:
         f"Signs the tokens, at least {secret_bytes_min} bytes; needed with `DATABASE_URL`, else made and kept",
         check=lambda value: not value or validate.Length(secret_bytes_min)(value.encode()),
         secret=True,
+    )
+    jwt_secret_other: str = setting(
+        "EXPENSES_JWT_SECRET_OTHER",
+        "",
+        "Tokens signed with it are accepted as well, while one secret takes another's place",
+        check=lambda value: not value or validate.Length(secret_bytes_min)(value.encode()),
+        secret=True,
+    )
+    production: bool = setting(
+        "EXPENSES_PRODUCTION",
+        False,
+        "Whether secrets made for development, and the embedded PostgreSQL, stop the start",
+    )
+    allow_unsafe_database: bool = setting(
+        "EXPENSES_ALLOW_UNSAFE_DATABASE",
+        False,
+        "Whether a PostgreSQL is good enough that can lose what it has confirmed: for tests",
     )
     host: str = setting("EXPENSES_HOST", "127.0.0.1", "The address to listen on")
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
@@ -94,6 +112,12 @@ class Config:
     argon2_threads: int = setting(
         "EXPENSES_ARGON2_THREADS", 2, "Password hashes computed at the same time", check=validate.Range(1, 64)
     )
+    audit_seconds: int = setting(
+        "EXPENSES_AUDIT_SECONDS",
+        300,
+        "How often the whole ledger is audited, by one process for all of them",
+        check=validate.Range(1, 86_400),
+    )
     trusted_proxies: int = setting(
         "EXPENSES_TRUSTED_PROXIES",
         0,
@@ -128,20 +152,51 @@ def load() -> Config:
         if variable.startswith("EXPENSES_") and variable.removesuffix("_FILE") not in known:
             raise ConfigError(f"{variable} is not a setting; the README lists them all.")
     environment = FileAwareEnv(strip_whitespace=True)
+    kinds = {
+        str: environment.str,
+        bool: environment.bool,
+        int: environment.int,
+        float: environment.float,
+        Path: environment.path,
+    }
     values = {}
     for name, each in known.items():
-        kind = {str: environment.str, int: environment.int, float: environment.float, Path: environment.path}[each.type]  # type: ignore[index]
+        kind = kinds[each.type]  # type: ignore[index]
         try:
             values[each.name] = kind(name, each.default, validate=each.metadata["check"])  # type: ignore[operator]
         except (EnvError, ValueError) as error:
             raise ConfigError(f"{name} is not accepted: {_reason(error)} It is: {each.metadata['about']}.") from None
     config = Config(**values)
+    _refuse_published_secrets(config)
+    if config.production and config.allow_unsafe_database:
+        raise ConfigError("EXPENSES_ALLOW_UNSAFE_DATABASE is not accepted with EXPENSES_PRODUCTION.")
+    return config
+
+
+def require_secret(config: Config) -> None:
+    """Raise SecretError where what signs tokens is missing and cannot be made."""
+    if config.production and not config.database_url:
+        raise SecretError("DATABASE_URL is missing: with EXPENSES_PRODUCTION there is no embedded PostgreSQL.")
     if config.database_url and not config.jwt_secret:
-        raise ConfigError(
+        raise SecretError(
             "EXPENSES_JWT_SECRET is missing: with DATABASE_URL there is no default. "
             f"Set it (or EXPENSES_JWT_SECRET_FILE) to at least {secret_bytes_min} random bytes."
         )
-    return config
+
+
+def _refuse_published_secrets(config: Config) -> None:
+    for each in fields(Config):
+        if each.metadata["secret"]:
+            value = getattr(config, each.name).lower()
+            if placeholder in value:
+                raise SecretError(
+                    f"{each.metadata['name']} holds a {placeholder}: put a secret of your own in its place."
+                )
+            if config.production and development in value:
+                raise SecretError(
+                    f"{each.metadata['name']} holds a secret for {development}, which everybody knows, and"
+                    " EXPENSES_PRODUCTION is true: put one of your own in its place."
+                )
 
 
 def _reason(error: Exception) -> str:

@@ -7,11 +7,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from service.start_error import EmbeddedError
+
 _SECRET_LENGTH_MINIMUM = 32
-
-
-class EmbeddedError(Exception):
-    """The embedded PostgreSQL cannot run; the message is one line that says what to do."""
 
 
 class InUseError(EmbeddedError):

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+import operator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,14 +15,19 @@ import orjson
 
 from service.config import Config
 from service.errors import Refusal, Unavailable
+from service.metrics import Metrics
 from service.paths import folder
 
 Record = asyncpg.Record
+
 log = logging.getLogger(__name__)
 
 
 # The .sql files are the repository: sql/expenses/get.sql is queries.expenses.get.
 queries = aiosql.from_path(folder("sql"), "asyncpg")
+query_names = {
+    operator.attrgetter(name)(queries).sql: name for name in queries.available_queries if not name.endswith("_cursor")
+}
 
 # What asyncpg raises when the database is down, restarting, overloaded, too slow or a standby. They share no base.
 unavailable = (
@@ -51,11 +58,25 @@ class Queryable:
 class Transaction(Queryable):
     """One connection inside a transaction, with the ways in which queries are asked."""
 
-    def __init__(self, connection: "asyncpg.pool.PoolConnectionProxy[Record]") -> None:
+    def __init__(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[Record] | asyncpg.Connection[Record]", metrics: Metrics
+    ) -> None:
         self.connection = connection
-        self.fetch = connection.fetch
-        self.fetchrow = connection.fetchrow
-        self.fetchval = connection.fetchval
+        self.metrics = metrics
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
+        """Return all rows."""
+        rows: list[Record] = await _timed(self.metrics, self.connection.fetch, sql, arguments)
+        return rows
+
+    async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
+        """Return the first row, or None."""
+        row: Record | None = await _timed(self.metrics, self.connection.fetchrow, sql, arguments)
+        return row
+
+    async def fetchval(self, sql: str, *arguments: Any) -> Any:
+        """Return the first value of the first row, or None."""
+        return await _timed(self.metrics, self.connection.fetchval, sql, arguments)
 
     @asynccontextmanager
     async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
@@ -70,9 +91,11 @@ class Database(Queryable):
     Every way in raises Unavailable (503) when the database does not answer, or no connection is free in time.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Record]", wait_seconds: float) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Record]", wait_seconds: float, metrics: Metrics) -> None:
         self.pool = pool
         self.wait_seconds = wait_seconds
+        self.metrics = metrics
+        self.waiting = 0
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
@@ -97,13 +120,16 @@ class Database(Queryable):
         does not take them all.
         """
         turn = self._turn(team_id) if team_id else nullcontext()
-        async with turn, self._connection() as connection, connection.transaction():
-            try:
-                yield Transaction(connection)
-            except TimeoutError:
-                # A rollback would wait for the same silence again; losing its connection rolls back as well.
-                connection.terminate()
-                raise
+        async with turn, self._connection() as connection:
+            started = time.perf_counter()
+            async with connection.transaction():
+                try:
+                    yield Transaction(connection, self.metrics)
+                except TimeoutError:
+                    # A rollback would wait for the same silence again; losing its connection rolls back as well.
+                    connection.terminate()
+                    raise
+            self.metrics.transactions.observe(time.perf_counter() - started)
 
     @asynccontextmanager
     async def _turn(self, team_id: str) -> AsyncIterator[None]:
@@ -121,8 +147,11 @@ class Database(Queryable):
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Record]"]:
         try:
-            async with self.pool.acquire(timeout=self.wait_seconds) as connection:
+            connection = await self._acquire()
+            try:
                 yield connection
+            finally:
+                await self.pool.release(connection)
         except Refusal:
             raise
         except unavailable as error:
@@ -131,13 +160,22 @@ class Database(Queryable):
     async def _ask(self, method: str, sql: str, arguments: tuple[Any, ...]) -> Any:
         """Do what `_connection` does, for one statement and without the price of two context managers."""
         try:
-            connection = await self.pool.acquire(timeout=self.wait_seconds)
+            connection = await self._acquire()
             try:
-                return await getattr(connection, method)(sql, *arguments)
+                return await _timed(self.metrics, getattr(connection, method), sql, arguments)
             finally:
                 await self.pool.release(connection)
         except unavailable as error:
             raise await self._refusal(error) from error
+
+    async def _acquire(self) -> "asyncpg.pool.PoolConnectionProxy[Record]":
+        started = time.perf_counter()
+        self.waiting += 1
+        try:
+            return await self.pool.acquire(timeout=self.wait_seconds)
+        finally:
+            self.waiting -= 1
+            self.metrics.acquire.observe(time.perf_counter() - started)
 
     async def _refusal(self, error: Exception) -> Unavailable:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
@@ -157,7 +195,7 @@ Connectable = Database | Transaction
 
 
 @asynccontextmanager
-async def connect(config: Config) -> AsyncIterator[Database]:
+async def connect(config: Config, metrics: Metrics | None = None) -> AsyncIterator[Database]:
     """Open the pool for as long as the block lasts."""
     async with asyncpg.create_pool(
         config.database_url,
@@ -177,7 +215,7 @@ async def connect(config: Config) -> AsyncIterator[Database]:
             "jit": "off",
         },
     ) as pool:
-        yield Database(pool, config.pool_wait_seconds)
+        yield Database(pool, config.pool_wait_seconds, metrics or Metrics())
 
 
 @contextmanager
@@ -189,6 +227,14 @@ def refusing(constraint: str, refusal: Refusal) -> Iterator[None]:
         if error.constraint_name != constraint:
             raise
         raise refusal from error
+
+
+async def _timed(metrics: Metrics, ask: Callable[..., Awaitable[Any]], sql: str, arguments: tuple[Any, ...]) -> Any:
+    started = time.perf_counter()
+    try:
+        return await ask(sql, *arguments)
+    finally:
+        metrics.queries.observe(time.perf_counter() - started, query_names.get(sql, "other"))
 
 
 async def _prepare(connection: "asyncpg.Connection[Record]") -> None:

@@ -25,7 +25,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from service.data_directory import EmbeddedError, InUseError, make
+from service.data_directory import InUseError, make
+from service.start_error import EmbeddedError
 
 _COMMAND_TIMEOUT_SECONDS = 120
 _SHUTDOWN_TIMEOUT_SECONDS = 10

@@ -7,10 +7,12 @@ from service.db import Database
 from service.lifecycle import Lifecycle
 from service.revocation import Revocations
 from service.security import Security
+from service.workers import Worker
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
 DB: web.AppKey[Database] = web.AppKey("db", Database)
 SECURITY: web.AppKey[Security] = web.AppKey("security", Security)
 REVOCATIONS: web.AppKey[Revocations] = web.AppKey("revocations", Revocations)
+WORKER: web.AppKey[Worker | None] = web.AppKey("worker", Worker | None)  # type: ignore[arg-type]
 DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)

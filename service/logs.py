@@ -13,11 +13,12 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 
 STDERR = 2
 access_log = logging.getLogger("service.access")
-current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+# The request's id and its trace's.
+current_request: ContextVar[tuple[str | None, str | None]] = ContextVar("current_request", default=(None, None))
 
 
 class Formatter(OrjsonFormatter):
-    """`time` (RFC 3339, UTC), `level`, `logger`, `message`, `request_id`, and what a line adds."""
+    """`time` (RFC 3339, UTC), `level`, `logger`, `message`, `request_id`, `trace_id`, and what a line adds."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
         """Return the time of a line with milliseconds."""
@@ -27,7 +28,7 @@ class Formatter(OrjsonFormatter):
 
 def _with_request_id(record: logging.LogRecord) -> bool:
     if not hasattr(record, "request_id"):
-        record.request_id = current_request_id.get()
+        record.request_id, record.trace_id = current_request.get()
     return True
 
 

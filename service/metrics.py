@@ -1,62 +1,132 @@
-"""Metrics for Prometheus. Labels are route names, methods and status codes, never anything that a client sent."""
+"""Metrics for Prometheus; docs/metrics.md says what each means.
 
+Labels are names of ours, methods, status codes and ISO 4217 currencies, never anything that a client sent.
+"""
+
+import resource
 from collections import Counter as TallyCounter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psutil
 from aiohttp import web
-from aioprometheus import Counter, Gauge, Histogram, Registry
+from aioprometheus import Counter, Gauge, Histogram, Registry, render
 
 from service import __version__
-from service.db import Database
-from service.lifecycle import Lifecycle
 
-latency_seconds_buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]
+if TYPE_CHECKING:
+    from service.db import Database
+    from service.lifecycle import Lifecycle
+    from service.security import Security
+
+seconds_buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]
+
+
+class Timings:
+    """A histogram of seconds with one label, or with none; finding a series by its labels costs more than counting."""
+
+    def __init__(self, histogram: Histogram, label: str = "") -> None:
+        self.histogram = histogram
+        self.label = label
+        self.series: dict[str, Any] = {}
+
+    def observe(self, seconds: float, value: str = "") -> None:
+        """Count a duration, for a value of the label."""
+        if value in self.series:
+            self.series[value].observe(seconds)
+        else:
+            labels = {self.label: value} if self.label else {}
+            self.histogram.observe(labels, seconds)
+            self.series[value] = self.histogram.get_value(labels)
 
 
 class Metrics:
-    """The collectors of one app, in a registry of its own."""
+    """The collectors of one process, in a registry of its own; `worker` tells it from others of the same group."""
 
-    def __init__(self) -> None:
+    def __init__(self, worker: str = "") -> None:
         self.registry = Registry()
-        self.requests = Counter(
-            "http_requests_total", "Requests answered, by route name, method and status.", registry=self.registry
-        )
-        self.latency = Histogram(
+        self.labels = {"worker": worker} if worker else {}
+        self.requests = self._counter("http_requests_total", "Requests answered, by route name, method and status.")
+        self.latency = self._histogram(
             "http_request_duration_seconds",
-            "Time from a request's headers to its response, by route name.",
-            buckets=latency_seconds_buckets,
-            registry=self.registry,
+            "Time from a request's headers to its response, by route name and class of status.",
         )
-        self.in_flight = Gauge("http_requests_in_flight", "Requests being answered.", registry=self.registry)
-        self.refusals = Counter("refusals_total", "Requests refused, by problem type.", registry=self.registry)
-        self.pool = Gauge("database_pool_connections", "Connections of the pool, by state.", registry=self.registry)
-        self.pool_max = Gauge(
-            "database_pool_connections_max", "Connections that the pool may have.", registry=self.registry
+        self.in_flight = self._gauge("http_requests_in_flight", "Requests being answered.")
+        self.refusals = self._counter("refusals_total", "Requests refused, by problem type.")
+        self.logins = self._counter("logins_total", "Log-ins, by outcome.")
+        self.acquire = Timings(self._histogram("database_pool_acquire_seconds", "Time waited for a connection."))
+        self.queries = Timings(self._histogram("database_query_seconds", "Time of a query, by its name."), "query")
+        self.transactions = Timings(
+            self._histogram("database_transaction_seconds", "Time of a transaction, its commit included.")
         )
-        self.build = Gauge("build_info", "The version that runs.", registry=self.registry)
-        self.build.set({"version": __version__}, 1)
-        # Counted here and set at a scrape: finding a collector's value by its labels costs more than counting.
+        self.lag = Timings(
+            self._histogram("event_loop_lag_seconds", "How much later than asked the event loop came back.")
+        )
+        self.hashes = Timings(
+            self._histogram("password_hash_seconds", "Time from asking for a password hash to having it.")
+        )
+        self.gauges: dict[str, Gauge] = {}
+        self.process = psutil.Process()
+        self.cpu = self._counter("process_cpu_seconds_total", "Processor time used, in user and system mode.")
         self.answers: TallyCounter[tuple[str, str, int]] = TallyCounter()
-        self.latencies: dict[str, Any] = {}
+        self.latencies: dict[tuple[str, int], Any] = {}
+        self.set("build_info", "The version that runs.", 1, {"version": __version__})
 
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Count and time a request."""
         self.answers[route, method, status] += 1
-        if route in self.latencies:
-            self.latencies[route].observe(duration_seconds)
+        series = route, status // 100
+        if series in self.latencies:
+            self.latencies[series].observe(duration_seconds)
         else:
-            self.latency.observe({"route": route}, duration_seconds)
-            self.latencies[route] = self.latency.get_value({"route": route})
+            labels = {"route": route, "status_class": f"{status // 100}xx"}
+            self.latency.observe(labels, duration_seconds)
+            self.latencies[series] = self.latency.get_value(labels)
 
-    def observe(self, lifecycle: Lifecycle, db: Database) -> None:
-        """Set what is not set as it happens, for a scrape."""
+    def set(self, name: str, about: str, value: float, labels: dict[str, str] | None = None) -> None:
+        """Set a gauge, which is made when it is set first: until then nothing is known, and nothing is said."""
+        if name not in self.gauges:
+            self.gauges[name] = self._gauge(name, about)
+        self.gauges[name].set(labels or {}, value)
+
+    def text(self, lifecycle: "Lifecycle", db: "Database", security: "Security") -> str:
+        """Return all in Prometheus' text format, after setting what is not set as it happens."""
         for (route, method, status), count in self.answers.items():
             self.requests.set({"route": route, "method": method, "status": str(status)}, count)
+        for outcome, count in security.logins.items():
+            self.logins.set({"outcome": outcome}, count)
         self.in_flight.set({}, lifecycle.in_flight)
+        self.set("password_hashes_pending", "Passwords being hashed, or waiting.", security.passwords.pending)
+        self._observe_pool(db)
+        self._observe_process()
+        content, _ = render(self.registry, [])
+        return str(content.decode())
+
+    def _observe_pool(self, db: "Database") -> None:
         size, idle = db.pool.get_size(), db.pool.get_idle_size()
-        self.pool.set({"state": "idle"}, idle)
-        self.pool.set({"state": "in_use"}, size - idle)
-        self.pool_max.set({}, db.pool.get_max_size())
+        about = "Connections of the pool, by state."
+        self.set("database_pool_connections", about, idle, {"state": "idle"})
+        self.set("database_pool_connections", about, size - idle, {"state": "in_use"})
+        self.set("database_pool_connections_max", "Connections that the pool may have.", db.pool.get_max_size())
+        self.set("database_pool_waiting", "Statements and transactions waiting for a connection.", db.waiting)
+
+    def _observe_process(self) -> None:
+        with self.process.oneshot():
+            spent = self.process.cpu_times()
+            self.cpu.set({}, spent.user + spent.system)
+            self.set("process_resident_memory_bytes", "Resident memory.", self.process.memory_info().rss)
+            self.set("process_open_fds", "Open file descriptors.", self.process.num_fds())
+            self.set("process_start_time_seconds", "When the process started.", self.process.create_time())
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.set("process_max_fds", "File descriptors that may be open.", most)
+
+    def _counter(self, name: str, about: str) -> Counter:
+        return Counter(name, about, const_labels=self.labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str) -> Gauge:
+        return Gauge(name, about, const_labels=self.labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str) -> Histogram:
+        return Histogram(name, about, const_labels=self.labels, registry=self.registry, buckets=seconds_buckets)
 
 
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import re
 import time
 
@@ -13,9 +12,11 @@ from aiohttp.web_exceptions import HTTPException
 
 from service import errors
 from service.endpoint import ACTOR, REQUEST_ID, Handler, security_headers
+from service.fields import identifier
 from service.keys import LIFECYCLE, REVOCATIONS, SECURITY
-from service.logs import current_request_id, log_request
+from service.logs import current_request, log_request
 from service.metrics import METRICS
+from service.trace import trace_of
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,13 @@ of_framework: dict[int, tuple[type[errors.Refusal], str]] = {
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id, count and time it, and write its line in the log."""
+    """Give the request its id and its trace, count and time it, and write its line in the log."""
     started = time.perf_counter()
+    trace = trace_of(request.headers.get("Traceparent"))
     sent = request.headers.get("X-Request-Id", "")
-    request_id = sent if request_id_accepted.fullmatch(sent) else os.urandom(16).hex()
+    request_id = sent if request_id_accepted.fullmatch(sent) else trace.part_id()
     request[REQUEST_ID] = request_id
-    token = current_request_id.set(request_id)
+    token = current_request.set((request_id, trace.trace_id))
     lifecycle = request.app[LIFECYCLE]
     lifecycle.begin()
     status = 499  # The client was gone before there was an answer.
@@ -53,6 +55,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         if lifecycle.stopping:
             response.force_close()
         response.headers["X-Request-Id"] = request_id
+        if trace.flags:
+            response.headers["Traceresponse"] = trace.response()
         if "Content-Security-Policy" not in response.headers:
             response.headers.update(security_headers)
         return response
@@ -64,14 +68,16 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         actor = request.get(ACTOR)
         log_request(
             request_id=request_id,
+            trace_id=trace.trace_id,
             actor=actor and actor.user_id,
+            team=_team(request),
             method=request.method,
             route=route,
             status=status,
             refusal=request.get(REFUSAL),
             duration_ms=round(duration_seconds * 1000, 3),
         )
-        current_request_id.reset(token)
+        current_request.reset(token)
 
 
 @web.middleware
@@ -130,6 +136,12 @@ def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
         headers=refusal.headers,
         content_type="application/problem+json",
     )
+
+
+def _team(request: web.Request) -> str | None:
+    """Return the team in the path, where it is an id: a log takes no text from clients."""
+    team_id = request.match_info.get("team_id")
+    return team_id if team_id and identifier.fullmatch(team_id) else None
 
 
 def _method(request: web.Request) -> str:

@@ -28,6 +28,7 @@ from yoyo.exceptions import BadMigration
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration
 
 from service import paths
+from service.start_error import ConfigError, MigrationError
 
 logging.getLogger("yoyo").setLevel(logging.WARNING)
 
@@ -40,10 +41,6 @@ SESSION_SETTINGS = "reset all; set lock_timeout = '4s'; set client_connection_ch
 
 # A statement, after comments, that would begin or end a transaction inside the one around its file.
 ENDS_TRANSACTION = re.compile(r"(?is)(\s|--[^\n]*\n|/\*.*?\*/)*(begin|start|commit|end|rollback|abort)\b")
-
-
-class MigrationError(Exception):
-    """What went wrong with the migrations, in one line that a person can act on."""
 
 
 def migrate(
@@ -97,7 +94,12 @@ def rollback(dsn: str, folder: Path | None = None, *, count: int = 1) -> list[st
 
 def newest(folder: Path | None = None) -> str:
     """Return the id (the file's name without .sql) of the newest migration in the folder."""
-    return str(_read(folder)[-1].id)
+    return known(folder)[-1]
+
+
+def known(folder: Path | None = None) -> list[str]:
+    """Return the ids of all migrations in the folder, in order."""
+    return [str(migration.id) for migration in _read(folder)]
 
 
 def pending(dsn: str, folder: Path | None = None) -> list[str]:
@@ -136,7 +138,7 @@ def _check(migration: Migration, earlier: list[Migration]) -> None:
 @contextmanager
 def _connected(dsn: str) -> Iterator[PostgresqlPsycopgBackend]:
     """Connect, and close; whatever PostgreSQL complains of meanwhile becomes a MigrationError."""
-    uri = DatabaseURI("postgresql+psycopg", None, None, None, None, **_connection_arguments(dsn))
+    uri = DatabaseURI("postgresql+psycopg", None, None, None, None, **connection_arguments(dsn))
     try:
         backend = PostgresqlPsycopgBackend(uri, default_migration_table)
         with closing(backend.connection):
@@ -145,8 +147,11 @@ def _connected(dsn: str) -> Iterator[PostgresqlPsycopgBackend]:
         raise MigrationError(f"the database refused: {_one_line(error)}") from error
 
 
-def _connection_arguments(dsn: str) -> dict[str, object]:
-    """Have libpq parse the URL, as yoyo's own parser would mistake some and quote the password of others."""
+def connection_arguments(dsn: str) -> dict[str, object]:
+    """Have libpq parse the URL, as yoyo's own parser would mistake some and quote the password of others.
+
+    Raises ConfigError where it is none.
+    """
     try:
         arguments = conninfo_to_dict(dsn)
     except psycopg.Error:
@@ -154,7 +159,7 @@ def _connection_arguments(dsn: str) -> dict[str, object]:
     # A password with a bare @ or / in it spills into these, and from there into messages.
     spilled = any("@" in str(arguments.get(name)) for name in ("host", "port", "dbname"))
     if not arguments or spilled:
-        raise MigrationError(
+        raise ConfigError(
             "the database URL is not of the form postgresql://user:password@host:port/name"
             " (special characters in a password are percent-encoded)"
         )

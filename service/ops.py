@@ -6,16 +6,16 @@ import re
 from pathlib import Path
 
 from aiohttp import web
-from aioprometheus import render
 from marshmallow import fields
 
 from service import errors
 from service.db import queries
 from service.endpoint import endpoint, respond, security_headers
-from service.keys import DB, DOCUMENT, LIFECYCLE
+from service.keys import DB, DOCUMENT, LIFECYCLE, SECURITY, WORKER
 from service.metrics import METRICS
 from service.migrate import newest
 from service.schema import Output
+from service.workers import merged
 
 # The folder does not change while the service runs.
 newest_migration = functools.cache(newest)
@@ -66,10 +66,12 @@ async def ready(request: web.Request) -> web.Response:
 
 @endpoint(returns="text/plain", public=True)
 async def metrics(request: web.Request) -> web.Response:
-    """Return the metrics in Prometheus' text format."""
-    request.app[METRICS].observe(request.app[LIFECYCLE], request.app[DB])
-    content, headers = render(request.app[METRICS].registry, [])
-    return web.Response(body=content, headers=headers)
+    """Return the metrics in Prometheus' text format, those of all workers where there are several."""
+    app = request.app
+    text = app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])
+    if worker := app[WORKER]:
+        text = merged([text, *await worker.metrics_of_others()])
+    return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 @endpoint(returns="application/json", public=True)

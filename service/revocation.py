@@ -9,6 +9,7 @@ from service.auth.service import attempts_window_seconds
 from service.config import Config
 from service.db import Database, queries
 from service.errors import Unavailable
+from service.tasks import background
 
 poll_seconds = 0.5
 purge_every_polls = 1200
@@ -64,10 +65,5 @@ async def watch(db: Database, config: Config) -> AsyncIterator[Revocations]:
     """Keep the revocations current for as long as the block lasts."""
     revocations = Revocations(db, config)
     await revocations.refresh()
-    poll = asyncio.create_task(revocations.poll())
-    try:
+    async with background(revocations.poll()):
         yield revocations
-    finally:
-        poll.cancel()
-        with suppress(asyncio.CancelledError):
-            await poll

@@ -11,7 +11,8 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import jwt
 from argon2 import PasswordHasher
@@ -20,6 +21,7 @@ from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from service.access import Actor
 from service.config import Config
 from service.errors import Unauthenticated, Unavailable
+from service.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -40,7 +42,8 @@ refresh_token_bytes = 16 + 16 + 16
 class Passwords:
     """argon2id in a few threads of its own, so that log-ins do not stop everybody else."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, metrics: Metrics | None = None) -> None:
+        self.metrics = metrics or Metrics()
         self.hasher = PasswordHasher(
             time_cost=config.argon2_passes, memory_cost=config.argon2_memory_kib, parallelism=1
         )
@@ -77,11 +80,13 @@ class Passwords:
         is_greedy = address != "" and self.pending_from[address] >= hash_queue_of_address_max
         if self.pending >= hash_queue_max or is_greedy:
             raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
+        started = time.perf_counter()
         self.pending += 1
         self.pending_from[address] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
         finally:
+            self.metrics.hashes.observe(time.perf_counter() - started)
             self.pending -= 1
             self.pending_from[address] -= 1
             # A counter keeps its zeros.
@@ -95,10 +100,13 @@ class Tokens:
     A refresh token is its session's id, 16 secret bytes, and a tag that only the service can make: what was never one
     ends nobody's session. The next one is derived from it with the service's secret, so a client that repeats a refresh
     whose answer was lost gets the same answer again, and only hashes are stored.
+
+    What was made with the other secret is accepted too, so that one can take the place of another without a log-out.
     """
 
     def __init__(self, config: Config) -> None:
         self.secret = config.jwt_secret.encode()
+        self.secrets = [secret.encode() for secret in (config.jwt_secret, config.jwt_secret_other) if secret]
         self.lifetime_seconds = config.access_token_seconds
         self.jwt = jwt.PyJWT({"enforce_minimum_key_length": True})
         self.verified: dict[str, tuple[Actor, float]] = {}
@@ -125,14 +133,7 @@ class Tokens:
         if len(token) > access_token_length_max:
             raise Unauthenticated
         try:
-            decoded = self.jwt.decode_complete(
-                token,
-                self.secret,
-                [algorithm],
-                issuer=issuer,
-                audience=audience,
-                options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "strict_aud": True},
-            )
+            decoded = self._decoded(token)
             claims = decoded["payload"]
             actor = Actor(str(uuid.UUID(claims["sub"])), str(uuid.UUID(claims["sid"])))
         except jwt.ExpiredSignatureError:
@@ -146,13 +147,26 @@ class Tokens:
         self.verified[token] = actor, claims["exp"]
         return actor
 
+    def _decoded(self, token: str) -> dict[str, Any]:
+        for secret in self.secrets:
+            with suppress(jwt.InvalidSignatureError):
+                return self.jwt.decode_complete(
+                    token,
+                    secret,
+                    [algorithm],
+                    issuer=issuer,
+                    audience=audience,
+                    options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "strict_aud": True},
+                )
+        raise Unauthenticated
+
     def first_refresh(self, session_id: str) -> str:
         """Return the first refresh token of a session."""
         return self._refresh(uuid.UUID(session_id).bytes + secrets.token_bytes(16))
 
     def next_refresh(self, token: str) -> str:
         """Return the refresh token that comes after one."""
-        return self._refresh(base64.urlsafe_b64decode(token)[:16] + self._tag(token.encode()))
+        return self._refresh(base64.urlsafe_b64decode(token)[:16] + _tag(self.secret, token.encode()))
 
     def session_id(self, token: str) -> str:
         """Return the session that a refresh token names. Raises Unauthenticated where it was never one of ours."""
@@ -160,28 +174,32 @@ class Tokens:
             content = base64.b64decode(token, b"-_", validate=True)
         except (binascii.Error, ValueError):
             content = b""
-        if len(content) != refresh_token_bytes or not hmac.compare_digest(content[32:], self._tag(content[:32])):
+        tags = [_tag(secret, content[:32]) for secret in self.secrets]
+        if len(content) != refresh_token_bytes or not any(hmac.compare_digest(content[32:], tag) for tag in tags):
             raise Unauthenticated("The refresh token is not good. Log in again.")
         return str(uuid.UUID(bytes=content[:16]))
 
     def _refresh(self, content: bytes) -> str:
-        return base64.urlsafe_b64encode(content + self._tag(content)).decode()
-
-    def _tag(self, content: bytes) -> bytes:
-        return hmac.digest(self.secret, content, "sha256")[:16]
+        return base64.urlsafe_b64encode(content + _tag(self.secret, content)).decode()
 
 
 class Security:
     """All that proves who somebody is."""
 
-    def __init__(self, config: Config) -> None:
-        self.passwords = Passwords(config)
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        # By outcome: all are there from the start, so that the first of a kind shows as an increase.
+        self.logins = Counter(dict.fromkeys(["succeeded", "failed", "limited", "unavailable"], 0))
+        self.passwords = Passwords(config, metrics)
         self.tokens = Tokens(config)
         self.refresh_token_seconds = config.refresh_token_seconds
 
     def close(self) -> None:
         """End the threads."""
         self.passwords.close()
+
+
+def _tag(secret: bytes, content: bytes) -> bytes:
+    return hmac.digest(secret, content, "sha256")[:16]
 
 
 def digest(token: str) -> bytes:

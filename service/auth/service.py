@@ -38,6 +38,24 @@ async def login(
     db: Connectable, security: Security, *, email: str, password: str, address: str, client: str
 ) -> dict[str, Any]:
     """Open a session. Raises Unauthenticated, after the same work whatever is wrong, and TooManyAttempts."""
+    outcome = "unavailable"
+    try:
+        session = await _login(db, security, email=email, password=password, address=address, client=client)
+        outcome = "succeeded"
+    except Unauthenticated:
+        outcome = "failed"
+        raise
+    except TooManyAttempts:
+        outcome = "limited"
+        raise
+    finally:
+        security.logins[outcome] += 1
+    return session
+
+
+async def _login(
+    db: Connectable, security: Security, *, email: str, password: str, address: str, client: str
+) -> dict[str, Any]:
     # Again only where the password was changed, or stored anew, while it was being checked.
     for _ in range(2):
         account: Record | None = await queries.auth.account(db, email=email)

@@ -1,0 +1,2 @@
+drop view unbalanced_expenses;
+drop table audits;

@@ -1,0 +1,31 @@
+"""Whether a PostgreSQL server is one that the ledger can be kept on."""
+
+import asyncpg
+
+from service.db import Transaction, queries, unavailable
+from service.metrics import Metrics
+from service.migrate import connection_arguments
+from service.start_error import DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
+
+oldest_major = 17
+connect_seconds = 10
+
+
+async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
+    """Look at the server. Raises ConfigError, DatabaseUnreachable, DatabaseTooOld or DatabaseNotDurable."""
+    connection_arguments(url)
+    try:
+        connection = await asyncpg.connect(url, timeout=connect_seconds)
+        try:
+            server = await queries.ops.server(Transaction(connection, Metrics()))
+        finally:
+            await connection.close()
+    except (asyncpg.PostgresError, asyncpg.ClientConfigurationError, *unavailable) as error:
+        raise DatabaseUnreachable(f"The database does not let us in: {' '.join(str(error).split())}") from error
+    if server["major"] < oldest_major:
+        raise DatabaseTooOld(f"This is PostgreSQL {server['version']}; {oldest_major} or newer is needed.")
+    if server["unsafe_settings"] and not is_unsafe_allowed:
+        raise DatabaseNotDurable(
+            f"PostgreSQL has {' and '.join(server['unsafe_settings'])} off, so what it confirms can be lost."
+            " Turn them on; for tests, EXPENSES_ALLOW_UNSAFE_DATABASE=true lets it pass."
+        )

@@ -1,0 +1,35 @@
+"""The trace that a request belongs to, across the services that it passes (W3C Trace Context, Level 1)."""
+
+import os
+import re
+from dataclasses import dataclass
+
+_format = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A trace's id, and whether and how its caller records it; None where a request brought no good `traceparent`."""
+
+    trace_id: str
+    flags: str | None = None
+
+    def part_id(self) -> str:
+        """Return an id for our part of the trace: the trace's own where nobody else has a part in it."""
+        return os.urandom(16).hex() if self.flags else self.trace_id
+
+    def response(self) -> str:
+        """Return the `traceresponse` header: this trace, and an id for our part of it."""
+        return f"00-{self.trace_id}-{os.urandom(8).hex()}-{self.flags}"
+
+
+def trace_of(traceparent: str | None) -> Trace:
+    """Return the trace that a `traceparent` header names, or a new one where it is missing or not good (§4.3)."""
+    match = _format.fullmatch(traceparent) if traceparent else None
+    if match:
+        version, trace_id, parent_id, flags, more = match.groups()
+        # Only versions to come may have more behind the flags.
+        is_known = version != "ff" and not (version == "00" and more)
+        if is_known and trace_id.strip("0") and parent_id.strip("0"):
+            return Trace(trace_id, flags)
+    return Trace(os.urandom(16).hex())

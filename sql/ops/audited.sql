@@ -1,0 +1,12 @@
+-- name: audited(every_seconds)^
+-- What the last audit found, and whether the next is due.
+select
+    accounts,
+    teams,
+    expenses,
+    settlements,
+    unbalanced_teams,
+    amounts::text as amounts,
+    extract(epoch from audited_at)::double precision as audited_at_seconds,
+    audited_at is null or audited_at < now() - :every_seconds * interval '1 second' as is_due
+from audits;
