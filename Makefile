@@ -1,8 +1,9 @@
 # `make` prints the targets. Each does all its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help serve seed migrate test check bench lock clean
+.PHONY: help serve seed migrate test check bench image smoke sbom push dashboards dashboard-picture lock clean
 
 PYTHON ?= python3
+PROMETHEUS ?= http://127.0.0.1:9090
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -32,8 +33,33 @@ check: .venv/dev ## Lint, format, types, SQL, workflows
 bench: .venv/dev ## Measure requests per second against the bare limit (needs wrk)
 	$(BIN)/python bench/run.py
 
+# The version and the commit are in the image's labels.
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' service/__init__.py)
+REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+IMAGE := team-expense-tracker
+
+image: ## Build the container image
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	  --tag $(IMAGE):$(VERSION) --tag $(IMAGE):latest .
+
+smoke: .venv/dev ## Start the whole stack in Docker, and use it
+	$(BIN)/python -m pytest tests/test_compose.py
+
+sbom: .venv/dev ## List what is in the image, in build/sbom.json (CycloneDX)
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file build/sbom.json requirements.txt
+
+push: ## Push the image that was built, as $REGISTRY/$NAME with the version that the tag names
+	@deploy/push $(IMAGE) $(VERSION)
+
+dashboards: .venv/dev ## Write Grafana's dashboards from their tables
+	$(BIN)/python deploy/grafana/build.py
+
+dashboard-picture: .venv/dev ## Draw the Service dashboard from Prometheus at PROMETHEUS, into docs/img
+	$(BIN)/python deploy/grafana/draw.py --prometheus $(PROMETHEUS) --dashboard service --output docs/img/service.png
+
 lock: .venv/dev ## Pin the newest versions that requirements*.in allow, with their hashes
-	@for name in requirements requirements-local requirements-dev; do \
+	@for name in requirements requirements-build requirements-local requirements-dev; do \
 	  echo "$$name.in -> $$name.txt"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \

@@ -108,6 +108,7 @@ def seed(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Find what would stop `serve`, and change nothing."""
+    require_secret(config)
     if not config.database_url:
         raise StartError("There is nothing to check without DATABASE_URL: `serve` makes its own database.")
     with database(config):

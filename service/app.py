@@ -36,6 +36,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
             app.router.add_get(path, handler, name=name)
         else:
             app.router.add_route(method, path, handler, name=name)
+        app[METRICS].expect(name, method)
     app[DOCUMENT] = orjson.dumps(openapi.document(routes))
     app.cleanup_ctx.append(_security)
     app.cleanup_ctx.append(_database)

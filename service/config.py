@@ -32,7 +32,7 @@ class Config:
         "DATABASE_URL",
         "",
         "PostgreSQL 17 or newer, as `postgresql://user:password@host:port/name`; without it an embedded one is started",
-        check=validate.Regexp(r"|postgres(ql)?://.*", error="must begin with postgresql://"),
+        check=validate.Regexp(r"$|postgres(ql)?://", error="must begin with postgresql://"),
         secret=True,
     )
     jwt_secret: str = setting(
@@ -164,6 +164,9 @@ def load() -> Config:
         kind = kinds[each.type]  # type: ignore[index]
         try:
             values[each.name] = kind(name, each.default, validate=each.metadata["check"])  # type: ignore[operator]
+        except OSError as error:
+            # Not the path: it may be the secret itself, by mistake.
+            raise ConfigError(f"{name}_FILE is not accepted: {error.strerror}.") from None
         except (EnvError, ValueError) as error:
             raise ConfigError(f"{name} is not accepted: {_reason(error)} It is: {each.metadata['about']}.") from None
     config = Config(**values)

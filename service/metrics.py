@@ -71,6 +71,11 @@ class Metrics:
         self.latencies: dict[tuple[str, int], Any] = {}
         self.set("build_info", "The version that runs.", 1, {"version": __version__})
 
+    def expect(self, route: str, method: str) -> None:
+        """Let failures of a route be counted from 0: an increase needs something to increase from."""
+        for status in (500, 503):
+            self.answers[route, method, status] = 0
+
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Count and time a request."""
         self.answers[route, method, status] += 1

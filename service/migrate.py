@@ -160,7 +160,7 @@ def connection_arguments(dsn: str) -> dict[str, object]:
     spilled = any("@" in str(arguments.get(name)) for name in ("host", "port", "dbname"))
     if not arguments or spilled:
         raise ConfigError(
-            "the database URL is not of the form postgresql://user:password@host:port/name"
+            "DATABASE_URL is not of the form postgresql://user:password@host:port/name"
             " (special characters in a password are percent-encoded)"
         )
     arguments.setdefault("connect_timeout", 10)

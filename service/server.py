@@ -5,7 +5,7 @@ import asyncpg
 from service.db import Transaction, queries, unavailable
 from service.metrics import Metrics
 from service.migrate import connection_arguments
-from service.start_error import DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
+from service.start_error import ConfigError, DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
 
 oldest_major = 17
 connect_seconds = 10
@@ -20,7 +20,10 @@ async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
             server = await queries.ops.server(Transaction(connection, Metrics()))
         finally:
             await connection.close()
-    except (asyncpg.PostgresError, asyncpg.ClientConfigurationError, *unavailable) as error:
+    except (ValueError, OverflowError):
+        # Not in asyncpg's words: of a URL that it takes apart wrongly they show the password.
+        raise ConfigError("DATABASE_URL is not of the form postgresql://user:password@host:port/name.") from None
+    except (asyncpg.PostgresError, *unavailable) as error:
         raise DatabaseUnreachable(f"The database does not let us in: {' '.join(str(error).split())}") from error
     if server["major"] < oldest_major:
         raise DatabaseTooOld(f"This is PostgreSQL {server['version']}; {oldest_major} or newer is needed.")
