@@ -5,11 +5,13 @@ WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
 # Dependencies first: they change less often than the code, so this layer is mostly there already.
-COPY requirements-build.txt requirements.txt ./
+# Or requirements-otel.txt, for an image that can send traces.
+ARG REQUIREMENTS=requirements.txt
+COPY requirements-build.txt requirements.txt requirements-otel.txt ./
 RUN python -m venv tools \
     && tools/bin/pip install --require-hashes -r requirements-build.txt \
     # Two of them come as source only: they are built with the tools above, not with whatever is newest today.
-    && tools/bin/pip wheel --require-hashes --no-build-isolation --wheel-dir wheels -r requirements.txt
+    && tools/bin/pip wheel --require-hashes --no-build-isolation --wheel-dir wheels -r "$REQUIREMENTS"
 
 COPY pyproject.toml setup.cfg requirements.in README.md LICENSE ./
 COPY service service

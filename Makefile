@@ -59,7 +59,7 @@ dashboard-picture: .venv/dev ## Draw the Service dashboard from Prometheus at PR
 	$(BIN)/python deploy/grafana/draw.py --prometheus $(PROMETHEUS) --dashboard service --output docs/img/service.png
 
 lock: .venv/dev ## Pin the newest versions that requirements*.in allow, with their hashes
-	@for name in requirements requirements-build requirements-local requirements-dev; do \
+	@for name in requirements requirements-build requirements-otel requirements-local requirements-dev; do \
 	  echo "$$name.in -> $$name.txt"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \

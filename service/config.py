@@ -118,6 +118,11 @@ class Config:
         "How often the whole ledger is audited, by one process for all of them",
         check=validate.Range(1, 86_400),
     )
+    tracing: bool = setting(
+        "EXPENSES_TRACING",
+        False,
+        "Whether traces are sent to OpenTelemetry; needs the `otel` extra, and has OpenTelemetry's own settings",
+    )
     trusted_proxies: int = setting(
         "EXPENSES_TRUSTED_PROXIES",
         0,

@@ -16,7 +16,7 @@ from service.fields import identifier
 from service.keys import LIFECYCLE, REVOCATIONS, SECURITY
 from service.logs import current_request, log_request
 from service.metrics import METRICS
-from service.trace import trace_of
+from service.trace import TRACE, trace_of
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ of_framework: dict[int, tuple[type[errors.Refusal], str]] = {
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and its trace, count and time it, and write its line in the log."""
     started = time.perf_counter()
-    trace = trace_of(request.headers.get("Traceparent"))
+    trace = request.get(TRACE) or trace_of(request.headers.get("Traceparent"))
     sent = request.headers.get("X-Request-Id", "")
-    request_id = sent if request_id_accepted.fullmatch(sent) else trace.part_id()
+    request_id = sent if request_id_accepted.fullmatch(sent) else trace.request_id()
     request[REQUEST_ID] = request_id
     token = current_request.set((request_id, trace.trace_id))
     lifecycle = request.app[LIFECYCLE]

@@ -4,23 +4,29 @@ import os
 import re
 from dataclasses import dataclass
 
+from aiohttp import web
+
 _format = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A trace's id, and whether and how its caller records it; None where a request brought no good `traceparent`."""
+    """A trace's id; its flags, or "" where nobody else takes part in it; and our span, where we record one."""
 
     trace_id: str
-    flags: str | None = None
+    flags: str = ""
+    span_id: str = ""
 
-    def part_id(self) -> str:
-        """Return an id for our part of the trace: the trace's own where nobody else has a part in it."""
+    def request_id(self) -> str:
+        """Return an id for a request that has none: the trace's, unless the trace may have several requests."""
         return os.urandom(16).hex() if self.flags else self.trace_id
 
     def response(self) -> str:
-        """Return the `traceresponse` header: this trace, and an id for our part of it."""
-        return f"00-{self.trace_id}-{os.urandom(8).hex()}-{self.flags}"
+        """Return the `traceresponse` header: the trace, and our part of it."""
+        return f"00-{self.trace_id}-{self.span_id or os.urandom(8).hex()}-{self.flags}"
+
+
+TRACE: web.RequestKey[Trace] = web.RequestKey("trace", Trace)
 
 
 def trace_of(traceparent: str | None) -> Trace:
