@@ -1,0 +1,1 @@
+"""The tables of panels, one module for each dashboard."""

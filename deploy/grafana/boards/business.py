@@ -1,0 +1,90 @@
+"""How is the business doing, and is the money right? What people do, and what the ledger holds."""
+
+from panels import Row, chart, dashboard, stat, table
+
+
+def ledger(metric: str) -> str:
+    """Return the query of a number of the ledger: all processes show the same, so it is never added up."""
+    return f"max(ledger_{metric}{{$selected}})"
+
+
+def done_per_hour(route: str) -> str:
+    """Return the query of the things made through a route in the last hour."""
+    return f'round(sum(increase(http_requests_total{{$selected, route="{route}", status="201"}}[1h]))) or vector(0)'
+
+
+glance = Row(
+    "Is the money right, and how much is there?",
+    [
+        stat(
+            "Unbalanced teams",
+            "Teams whose entries break the money rule. Anything but 0 means that money is wrong.",
+            "none",
+            ledger("unbalanced_teams"),
+            thresholds=[("green", None), ("red", 1)],
+        ),
+        stat(
+            "Last audit",
+            "How long ago the whole ledger was audited: every five minutes. The numbers beside and below are as old.",
+            "s",
+            f"time() - {ledger('audit_timestamp_seconds')}",
+            thresholds=[("green", None), ("orange", 600), ("red", 1800)],
+        ),
+        stat("Accounts", "Accounts that were registered.", "locale", ledger("accounts")),
+        stat("Teams", "Teams that were not deleted.", "locale", ledger("teams")),
+        stat("Expenses", "Expenses that were not deleted.", "locale", ledger("expenses")),
+        stat("Settlements", "Payments between members that were not deleted.", "locale", ledger("settlements")),
+    ],
+)
+
+activity = Row(
+    "What people do",
+    [
+        chart(
+            "Expenses recorded in the last hour",
+            "Expenses recorded in the hour before each point.",
+            "none",
+            {"expenses": done_per_hour("expenses.create")},
+        ),
+        chart(
+            "New in the last hour",
+            "Registrations and teams in the hour before each point.",
+            "none",
+            {"registrations": done_per_hour("auth.register"), "teams": done_per_hour("teams.create")},
+        ),
+    ],
+)
+
+growth = Row(
+    "What the ledger holds",
+    [
+        chart(
+            "Accounts and teams",
+            "How many there are, as of the last audit.",
+            "locale",
+            {"accounts": ledger("accounts"), "teams": ledger("teams")},
+        ),
+        chart(
+            "Expenses and settlements",
+            "How many there are, as of the last audit.",
+            "locale",
+            {"expenses": ledger("expenses"), "settlements": ledger("settlements")},
+        ),
+        table(
+            "Expenses by currency",
+            "What all expenses come to, in each currency's major unit. Sums of different currencies do not compare.",
+            "locale",
+            {"amount": "max by (currency) (ledger_expenses_amount{$selected})"},
+        ),
+    ],
+)
+
+business = dashboard(
+    uid="expenses-business",
+    title="Business",
+    description=__doc__,
+    jobs=["expenses"],
+    metrics="database_up",
+    period="24h",
+    rows=[glance, activity, growth],
+)

@@ -1,0 +1,31 @@
+"""Makes the dashboards' JSON from boards/: `python deploy/grafana/build.py`; --check only sees that it is current."""
+
+import json
+import sys
+from pathlib import Path
+
+from boards.business import business
+from boards.postgresql import postgresql
+from boards.service import service
+from boards.slo import slo
+
+folder = Path(__file__).parent / "dashboards"
+files = {
+    folder / f"{name}.json": json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"
+    for name, dashboard in {"service": service, "postgresql": postgresql, "business": business, "slo": slo}.items()
+}
+
+
+def main() -> None:
+    """Write the files; with --check, end with status 1 and their names where they are not current."""
+    if "--check" not in sys.argv[1:]:
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+        return
+    outdated = [path.name for path, text in files.items() if not path.is_file() or path.read_text("utf-8") != text]
+    if outdated:
+        sys.exit(f"run deploy/grafana/build.py: {', '.join(outdated)} not current")
+
+
+if __name__ == "__main__":
+    main()

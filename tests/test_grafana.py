@@ -1,0 +1,356 @@
+"""The dashboards: the rules of Grafana's dashboard-linter, each under its name, and that they show what there is."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.grafana.queries import dashboards, panels, queries
+from deploy.grafana.units import written
+
+root = Path(__file__).parents[1]
+grafana = root / "deploy/grafana"
+all_dashboards = pytest.mark.parametrize("dashboard", dashboards(), ids=lambda dashboard: dashboard["uid"])
+# Of those that Grafana knows, the ones that we use.
+units = {"none", "locale", "reqps", "ops", "s", "percentunit", "bytes"}
+not_metrics = {"or"}
+# As scraped from postgres_exporter 0.17 with --collector.stat_checkpointer.
+exported = {
+    "pg_database_size_bytes",
+    "pg_locks_count",
+    "pg_settings_max_connections",
+    "pg_settings_reserved_connections",
+    "pg_settings_superuser_reserved_connections",
+    "pg_stat_activity_count",
+    "pg_stat_activity_max_tx_duration",
+    "pg_stat_checkpointer_num_requested_total",
+    "pg_stat_checkpointer_num_timed_total",
+    "pg_stat_database_blks_hit",
+    "pg_stat_database_blks_read",
+    "pg_stat_database_deadlocks",
+    "pg_stat_database_tup_deleted",
+    "pg_stat_database_tup_fetched",
+    "pg_stat_database_tup_inserted",
+    "pg_stat_database_tup_returned",
+    "pg_stat_database_tup_updated",
+    "pg_stat_database_xact_commit",
+    "pg_stat_database_xact_rollback",
+    "pg_up",
+    "pg_wal_size_bytes",
+}
+
+
+def variables(dashboard, kind):
+    return [variable for variable in dashboard["templating"]["list"] if variable["type"] == kind]
+
+
+def targets(dashboard):
+    return [(panel["title"], target) for panel in panels(dashboard) for target in panel["targets"]]
+
+
+def metrics(query):
+    """The names of metrics in a query, whether they have matchers or not."""
+    query = re.sub(r'"[^"]*"', '""', query)
+    query = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(by|on|ignoring) ?\([^)]*\)", " ", query)
+    return [name for name in re.findall(r"[a-zA-Z_:][\w:]*(?![\w:]*\s*\()", query) if name not in not_metrics]
+
+
+def without_matcher(dashboard, rule, matcher):
+    """Titles of the panels of which a selector has not the matcher; those that .lint excludes are left out."""
+    excluded = {entry["panel"] for entry in exclusions().get(rule, {"entries": []})["entries"]}
+    return [
+        title
+        for title, target in targets(dashboard)
+        if title not in excluded and not has_matcher(target["expr"], matcher)
+    ]
+
+
+def has_matcher(query, matcher):
+    selectors = re.findall(r"[\w:]+\{([^}]*)\}", query)
+    return len(selectors) == len(metrics(query)) and all(matcher in selector for selector in selectors)
+
+
+def exclusions():
+    return yaml.safe_load((grafana / "dashboards/.lint").read_text())["exclusions"]
+
+
+def check_variable(dashboard, name):
+    (variable,) = [each for each in variables(dashboard, "query") if each["name"] == name]
+    assert variable["datasource"]["uid"] == "${datasource}"
+    assert (variable["label"], variable["multi"], variable["allValue"]) == (name.title(), True, ".+")
+
+
+@all_dashboards
+def test_template_datasource_rule(dashboard):
+    (variable,) = variables(dashboard, "datasource")
+    assert (variable["name"], variable["label"], variable["query"]) == ("datasource", "Data source", "prometheus")
+
+
+@all_dashboards
+def test_template_job_rule(dashboard):
+    check_variable(dashboard, "job")
+
+
+@all_dashboards
+def test_template_instance_rule(dashboard):
+    check_variable(dashboard, "instance")
+
+
+@all_dashboards
+def test_template_label_promql_rule(dashboard, tmp_path):
+    for variable in variables(dashboard, "query"):
+        selector, label = re.fullmatch(r"label_values\((\{.+\}), (\w+)\)", variable["query"]).groups()
+        assert label == variable["name"]
+        check_promql(tmp_path, [selector])
+
+
+@all_dashboards
+def test_template_on_time_change_reload_rule(dashboard):
+    assert {variable["refresh"] for variable in variables(dashboard, "query")} == {2}
+
+
+@all_dashboards
+def test_panel_datasource_rule(dashboard):
+    assert {panel["datasource"]["uid"] for panel in panels(dashboard)} == {"${datasource}"}
+
+
+@all_dashboards
+def test_panel_title_description_rule(dashboard):
+    for panel in panels(dashboard):
+        assert panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+
+
+@all_dashboards
+def test_panel_units_rule(dashboard):
+    for panel in panels(dashboard):
+        assert panel["fieldConfig"]["defaults"]["unit"] in units, panel["title"]
+
+
+@all_dashboards
+def test_panel_no_targets_rule(dashboard):
+    for panel in panels(dashboard):
+        assert [target for target in panel["targets"] if target["expr"]], panel["title"]
+
+
+@all_dashboards
+def test_target_logql_rule(dashboard):
+    # No target is LogQL: there is nothing to check.
+    assert {target["datasource"]["type"] for _, target in targets(dashboard)} == {"prometheus"}
+
+
+@all_dashboards
+def test_target_logql_auto_rule(dashboard):
+    assert not [title for title, target in targets(dashboard) if "$__auto" in target["expr"] or "|=" in target["expr"]]
+
+
+@all_dashboards
+def test_target_promql_rule(dashboard, tmp_path):
+    check_promql(tmp_path, [query for _, query in queries(dashboard)])
+
+
+@all_dashboards
+def test_target_rate_interval_rule(dashboard):
+    for title, target in targets(dashboard):
+        ranges = re.findall(r"rate\([^()]*\[([^\]]*)\]", target["expr"])
+        assert set(ranges) <= {"$__rate_interval"}, title
+        assert len(ranges) == target["expr"].count("rate("), title
+
+
+@all_dashboards
+def test_target_job_rule(dashboard):
+    assert not without_matcher(dashboard, "target-job-rule", 'job=~"$job"')
+
+
+@all_dashboards
+def test_target_instance_rule(dashboard):
+    assert not without_matcher(dashboard, "target-instance-rule", 'instance=~"$instance"')
+
+
+@all_dashboards
+def test_target_counter_agg_rule(dashboard):
+    for title, target in targets(dashboard):
+        counters = re.findall(r"\w+_total\b", target["expr"])
+        counted = re.findall(r"(?:rate|increase)\((\w+_total)\b", target["expr"])
+        assert counters == counted, title
+
+
+@all_dashboards
+def test_uneditable_dashboard(dashboard):
+    assert dashboard["editable"] is False
+
+
+def test_a_panel_is_excluded_from_a_rule_only_where_recorded_rules_or_alerts_leave_it_no_choice():
+    found = {title: target["expr"] for each in dashboards() for title, target in targets(each)}
+    matchers = {"target-instance-rule": 'instance=~"$instance"', "target-job-rule": 'job=~"$job"'}
+    for rule, exclusion in exclusions().items():
+        for title in [entry["panel"] for entry in exclusion["entries"]]:
+            assert all(":" in name or name == "ALERTS" for name in metrics(found[title])), title
+            assert matchers[rule] not in found[title], f"{title} needs no exclusion"
+
+
+@all_dashboards
+def test_every_metric_in_a_query_is_documented_recorded_or_exported(dashboard):
+    contract = set(re.findall(r"^\| `(\w+)` \|", (root / "docs/metrics.md").read_text(), re.MULTILINE))
+    recorded = set(re.findall(r"record: (\S+)", (root / "deploy/prometheus/rules/recording.yml").read_text()))
+    known = contract | recorded | exported | {"up", "ALERTS"}
+    used = {name for _, target in targets(dashboard) for name in metrics(target["expr"])}
+    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in used - known} <= contract
+
+
+@all_dashboards
+def test_the_ledgers_numbers_are_never_added_up(dashboard):
+    # All replicas show the same ones.
+    for title, target in targets(dashboard):
+        for before in re.findall(r"(.{,30})ledger_", target["expr"]):
+            assert re.search(r"max (by \(currency\) )?\($|max\($", before), title
+
+
+@all_dashboards
+def test_no_two_panels_overlap_and_none_leaves_the_page(dashboard):
+    places = [panel["gridPos"] for panel in dashboard["panels"]]
+    assert all(place["x"] + place["w"] <= 24 for place in places)
+    for one, other in combinations(places, 2):
+        assert (
+            one["x"] + one["w"] <= other["x"]
+            or other["x"] + other["w"] <= one["x"]
+            or one["y"] + one["h"] <= other["y"]
+            or other["y"] + other["h"] <= one["y"]
+        )
+
+
+def test_no_two_dashboards_have_the_same_uid_and_no_two_panels_of_one_the_same_title():
+    assert len({dashboard["uid"] for dashboard in dashboards()}) == len(dashboards()) == 4
+    for dashboard in dashboards():
+        titles = [panel["title"] for panel in panels(dashboard)]
+        assert len(set(titles)) == len(titles)
+
+
+@all_dashboards
+def test_dashboards_link_to_each_other(dashboard):
+    (link,) = dashboard["links"]
+    assert set(link["tags"]) <= set(dashboard["tags"])
+
+
+def test_the_dashboards_are_what_the_tables_say():
+    check = subprocess.run([sys.executable, grafana / "build.py", "--check"], capture_output=True, text=True)
+    assert (check.returncode, check.stderr) == (0, "")
+
+
+def test_a_dashboard_that_was_changed_by_hand_is_not_current(tmp_path):
+    shutil.copytree(grafana, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "dashboards/slo.json").write_text("{}")
+    check = subprocess.run([sys.executable, tmp_path / "build.py", "--check"], capture_output=True, text=True)
+    assert (check.returncode, "slo.json not current" in check.stderr) == (1, True)
+
+
+def test_grafana_finds_its_data_source_and_its_dashboards():
+    (source,) = yaml.safe_load((grafana / "provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    assert (source["uid"], source["type"], source["url"]) == ("prometheus", "prometheus", "http://prometheus:9090")
+    for dashboard in dashboards():
+        (variable,) = variables(dashboard, "datasource")
+        assert variable["current"]["value"] == source["uid"]
+    (provider,) = yaml.safe_load((grafana / "provisioning/dashboards/dashboards.yml").read_text())["providers"]
+    assert (provider["allowUiUpdates"], provider["options"]["path"]) == (False, "/var/lib/grafana/dashboards")
+
+
+def test_grafana_knows_how_often_prometheus_scrapes():
+    (source,) = yaml.safe_load((grafana / "provisioning/datasources/prometheus.yml").read_text())["datasources"]
+    prometheus = yaml.safe_load((root / "deploy/prometheus/prometheus.yml").read_text())
+    assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
+
+
+@all_dashboards
+def test_queries_have_no_variables_left(dashboard):
+    assert not [query for _, query in queries(dashboard) if "$" in query]
+
+
+def test_queries_names_each_panel_that_has_no_data_and_fails(prometheus):
+    prometheus.series = []
+    run = tool("queries.py", "--prometheus", prometheus.address)
+    assert (run.returncode, "    0  Service / Replicas" in run.stdout) == (1, True)
+    assert run.stderr == f"{sum(len(queries(dashboard)) for dashboard in dashboards())} queries have no data\n"
+
+
+def test_queries_passes_where_every_panel_has_data(prometheus):
+    run = tool("queries.py", "--prometheus", prometheus.address)
+    assert (run.returncode, run.stderr, "    1  Service / Replicas" in run.stdout) == (0, "", True)
+
+
+def test_draw_makes_a_picture_of_a_dashboard(prometheus, tmp_path):
+    picture = tmp_path / "business.png"
+    run = tool("draw.py", "--prometheus", prometheus.address, "--dashboard", "business", "--output", picture)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0, "s", "0 s"),
+        (0.000_412, "s", "412 µs"),
+        (0.0123, "s", "12.3 ms"),
+        (1.5, "s", "1.5 s"),
+        (5400, "s", "90 min"),
+        (0, "bytes", "0 B"),
+        (80_740_352, "bytes", "77 MiB"),
+        (0.9995, "percentunit", "100 %"),
+        (-0.25, "percentunit", "-25 %"),
+        (12.34, "reqps", "12.3 req/s"),
+        (48_211, "none", "48,211"),
+        (float("nan"), "s", "no data"),
+    ],
+)
+def test_numbers_are_written_with_their_units(value, unit, text):
+    assert written(value, unit) == text
+
+
+def check_promql(folder, expressions):
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed")
+    rules = [{"record": f"query_{number}", "expr": expression} for number, expression in enumerate(expressions)]
+    file = folder / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "queries", "rules": rules}]}))
+    check = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True)
+    assert check.returncode == 0, check.stderr
+
+
+def tool(name, *arguments):
+    return subprocess.run([sys.executable, grafana / name, *arguments], capture_output=True, text=True)
+
+
+class Prometheus(ThreadingHTTPServer):
+    """Answers every query alike."""
+
+    series = [{"metric": {"currency": "EUR"}, "value": [1000, "1"], "values": [[1000, "1"], [1015, "NaN"]]}]  # noqa: RUF012
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps({"data": {"result": self.server.series}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_): ...
+
+
+@pytest.fixture
+def prometheus():
+    with Prometheus(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server
+        server.shutdown()
