@@ -91,7 +91,7 @@ async def _audit(config: Config, metrics: Metrics, every_seconds: float) -> None
     try:
         unbalanced_teams = await queries.ops.audit(Transaction(connection, metrics), every_seconds=every_seconds)
     finally:
-        await connection.close()
+        await connection.close(timeout=3)
     if unbalanced_teams:
         log.error("the ledger is unbalanced", extra={"teams": unbalanced_teams})
 

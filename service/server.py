@@ -19,7 +19,7 @@ async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
         try:
             server = await queries.ops.server(Transaction(connection, Metrics()))
         finally:
-            await connection.close()
+            await connection.close(timeout=connect_seconds)
     except (ValueError, OverflowError):
         # Not in asyncpg's words: of a URL that it takes apart wrongly they show the password.
         raise ConfigError("DATABASE_URL is not of the form postgresql://user:password@host:port/name.") from None

@@ -5,6 +5,7 @@ import logging
 import multiprocessing
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -130,7 +131,10 @@ def supervise(count: int, work: Callable[[Worker], None], *, finish_seconds: flo
 def _run(work: Callable[[Worker], None], worker: Worker) -> None:
     # Until the event loop listens for signals there is nothing to finish.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    work(worker)
+    try:
+        work(worker)
+    except StartError as error:
+        sys.exit(f"expenses: {error}")
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
