@@ -66,7 +66,9 @@ traffic = Row(
             "reqps",
             {
                 "{{route}} {{status}}": or_zero(
-                    f"sum by (route, status) (rate(http_requests_total{{{errors}}}[$__rate_interval]))", "route"
+                    # Failures are counted from 0, and most stay there.
+                    f"sum by (route, status) (rate(http_requests_total{{{errors}}}[$__rate_interval])) > 0",
+                    "route",
                 )
             },
         ),

@@ -120,7 +120,7 @@ spenders = Row(
             "reqps",
             {
                 "{{route}} {{status}}": or_zero(
-                    f'sum by (route, status) (rate(http_requests_total{{{api}, status=~"5.."}}[$__rate_interval]))',
+                    f'sum by (route, status) (rate(http_requests_total{{{api}, status=~"5.."}}[$__rate_interval])) > 0',
                     "route",
                 )
             },
