@@ -22,13 +22,18 @@ migrate: .venv/local ## Bring the database's schema up to date
 test: .venv/dev ## Run all tests
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-check: .venv/dev ## Lint, format, types, SQL, workflows
+check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack, the manifests, the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar -q sql migrations
+	$(BIN)/hadolint --failure-threshold info Dockerfile
+	.venv-checkov/bin/checkov --file Dockerfile --framework dockerfile --skip-download --compact --quiet
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	deploy/kubernetes/check
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	$(BIN)/shellcheck .ci/run
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/shellcheck .ci/run deploy/push deploy/postgres/roles.sh deploy/kubernetes/* k8s/try-with-podman
 
 bench: .venv/dev ## Measure requests per second against the bare limit (needs wrk)
 	$(BIN)/python bench/run.py
@@ -59,14 +64,21 @@ dashboard-picture: .venv/dev ## Draw the Service dashboard from Prometheus at PR
 	$(BIN)/python deploy/grafana/draw.py --prometheus $(PROMETHEUS) --dashboard service --output docs/img/service.png
 
 lock: .venv/dev ## Pin the newest versions that requirements*.in allow, with their hashes
-	@for name in requirements requirements-build requirements-otel requirements-local requirements-dev; do \
+	@for name in requirements requirements-build requirements-otel requirements-local requirements-dev requirements-checkov; do \
 	  echo "$$name.in -> $$name.txt"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \
 	done
 
 clean: ## Remove the environment and the caches; the data directory stays
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-checkov build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# checkov pins old versions of what we use, so it has an environment of its own.
+.venv-checkov: requirements-checkov.txt
+	@echo "setting up .venv-checkov (once)"
+	@test -x $@/bin/python || $(PYTHON) -m venv $@
+	$@/bin/python -m pip --disable-pip-version-check install --quiet --progress-bar on --require-hashes -r $<
+	@touch $@
 
 # .venv/local holds what serves from a checkout, .venv/dev what tests and checks besides.
 .venv/local: requirements-local.txt

@@ -1,0 +1,175 @@
+"""The manifests say what is so: files, settings, secrets, probes and traffic fit the service and one another."""
+
+import base64
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+
+from service import __version__
+from service.config import Config, load
+from service.routes import routes
+from service.start_error import SecretError
+from tests.kubernetes.manifests import ROOT, Manifests, render, selects, some
+
+K8S = ROOT / "k8s"
+BASE = K8S / "base"
+
+
+def files(directory: Path) -> set[str]:
+    return {each.name for each in directory.glob("*.yaml")} - {"kustomization.yaml"}
+
+
+def secrets(manifests: Manifests) -> dict[str, dict[str, str]]:
+    """Return the rendered secrets' values, by secret and key."""
+    return {
+        each["metadata"]["name"]: each.get("stringData", {})
+        | {key: base64.b64decode(value).decode() for key, value in each.get("data", {}).items()}
+        for each in manifests.of("Secret")
+    }
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Return a function that reads the configuration as the container of an overlay would."""
+
+    def start(manifests: Manifests, **settings: str) -> Config:
+        for variable, value in (manifests.settings | settings).items():
+            if variable.endswith("_FILE"):
+                secret, key = Path(value).parts[-2:]
+                mounted = {"expenses": "expenses", "expenses-database": "expenses-database-app"}[secret]
+                file = tmp_path / key
+                file.write_text(secrets(manifests)[mounted][key])
+                monkeypatch.setenv(variable, str(file))
+            else:
+                monkeypatch.setenv(variable, value)
+        return load()
+
+    return start
+
+
+def test_every_file_of_the_base_is_found_in_k8s_and_is_rendered():
+    listed = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
+    assert files(BASE) == files(K8S) == set(listed)
+    for name in files(BASE):
+        assert (K8S / name).readlink() == Path("base") / name
+
+
+def test_the_image_is_this_version(manifests: Manifests):
+    for workload in manifests.component("api", "migration"):
+        assert workload.containers[0]["image"] == f"team-expense-tracker:{__version__}"
+
+
+def test_every_variable_is_a_setting(manifests: Manifests):
+    known = {each.metadata["name"] for each in fields(Config)}
+    assert {each.removesuffix("_FILE") for each in manifests.settings} <= known
+
+
+def test_services_are_not_put_into_the_environment_where_they_would_be_taken_for_settings(manifests: Manifests):
+    for workload in manifests.workloads():
+        assert workload.pod["enableServiceLinks"] is False
+
+
+def test_the_service_refuses_the_secrets_of_the_base(base: Manifests, started):
+    with pytest.raises(SecretError, match="placeholder"):
+        started(base)
+
+
+def test_the_service_takes_the_local_secrets_but_not_in_production(local: Manifests, started):
+    assert started(local).production is False
+    with pytest.raises(SecretError, match="development"):
+        started(local, EXPENSES_PRODUCTION="true")
+
+
+def test_production_applies_no_secret_and_no_try_out_database(production: Manifests):
+    assert not production.of("Secret", "StatefulSet")
+    assert production.settings["EXPENSES_PRODUCTION"] == "true"
+
+
+def test_what_signs_and_where_the_database_is_are_mounted_where_the_settings_look(manifests: Manifests):
+    for workload in manifests.component("api", "migration"):
+        mounts = {each["mountPath"]: each["name"] for each in workload.containers[0]["volumeMounts"]}
+        volumes = {each["name"]: each for each in workload.pod["volumes"]}
+        for variable, secret, key in (
+            ("DATABASE_URL_FILE", "expenses-database-app", "uri"),
+            ("EXPENSES_JWT_SECRET_FILE", "expenses", "jwt-secret"),
+        ):
+            directory, name = manifests.settings[variable].rsplit("/", 1)
+            assert volumes[mounts[directory]]["secret"]["secretName"] == secret
+            assert name == key
+
+
+def test_the_database_s_secret_is_the_one_that_cloudnativepg_makes(production: Manifests):
+    name = f"{production.one('Cluster')['metadata']['name']}-app"
+    for workload in production.component("api", "migration"):
+        mounted = [each["secret"]["secretName"] for each in workload.pod["volumes"] if "secret" in each]
+        assert name in mounted
+
+
+def test_an_answered_write_survives_the_loss_of_an_instance(production: Manifests):
+    cluster = production.one("Cluster")["spec"]
+    assert cluster["instances"] == 3
+    assert cluster["enablePDB"] is True
+    assert cluster["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "required",
+        "failoverQuorum": True,
+    }
+
+
+def test_the_database_is_backed_up_to_a_store_that_is_there(production: Manifests):
+    (plugin,) = production.one("Cluster")["spec"]["plugins"]
+    assert plugin["isWALArchiver"] is True
+    assert plugin["parameters"]["barmanObjectName"] == production.one("ObjectStore")["metadata"]["name"]
+    backup = production.one("ScheduledBackup")["spec"]
+    assert backup["cluster"]["name"] == production.one("Cluster")["metadata"]["name"]
+    assert backup["pluginConfiguration"]["name"] == plugin["name"]
+    assert len(backup["schedule"].split()) == 6
+
+
+def test_probes_ask_routes_that_are_there_and_only_readiness_asks_the_database(manifests: Manifests):
+    probes = manifests.api.containers[0]
+    paths = {kind: probes[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    assert paths == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+    assert set(paths.values()) <= {path for _, path, _, _ in routes}
+
+
+def test_the_ingress_publishes_the_api_and_what_documents_it_and_nothing_else(production: Manifests):
+    ingress = production.one("Ingress")["spec"]
+    (rule,) = ingress["rules"]
+    paths = {each["path"] for each in rule["http"]["paths"]}
+    assert paths == {"/v1", "/docs", "/openapi.json", "/problems"}
+    assert rule["host"] in ingress["tls"][0]["hosts"]
+
+
+def test_the_database_lets_in_the_api_the_migration_and_the_exporter_and_no_stranger(manifests: Manifests):
+    database = manifests.labels_of_pods[-1] if manifests.of("Cluster") else manifests.workloads("StatefulSet")[0].labels
+    peers = [
+        peer["podSelector"]
+        for policy in manifests.policies(database, "Ingress")
+        for rule in policy["spec"].get("ingress", [])
+        if 5432 in [port["port"] for port in rule["ports"]]
+        for peer in rule["from"]
+    ]
+    for workload in manifests.workloads("Deployment", "Job"):
+        assert any(selects(each, workload.labels) for each in peers)
+        targets = [
+            peer["podSelector"]
+            for policy in manifests.policies(workload.labels, "Egress")
+            for rule in policy["spec"].get("egress", [])
+            for peer in rule["to"]
+        ]
+        assert any(selects(each, database) for each in targets)
+    assert not any(selects(each, {"app.kubernetes.io/component": "stranger"}) for each in some(peers))
+
+
+def test_what_podman_plays_is_pods_and_their_settings(local: Manifests):
+    played = list(yaml.safe_load_all(render("k8s/overlays/podman")))
+    pods = {each["metadata"]["name"]: each["spec"] for each in played if each["kind"] == "Pod"}
+    assert {each["kind"] for each in played} == {"ConfigMap", "Pod"}
+    for workload in local.workloads():
+        played_pod = pods[workload.manifest["metadata"]["name"]]
+        assert played_pod["containers"][0]["securityContext"] == workload.containers[0]["securityContext"]
+        assert played_pod["containers"][0]["image"] == workload.containers[0]["image"]
