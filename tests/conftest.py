@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import itertools
+import json
+import logging
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,6 +155,19 @@ class Service:
         self.contract.check(method, path.partition("?")[0], answer)
         return answer
 
+    async def metrics(self) -> dict[str, float]:
+        """Return what /metrics says, by series as it is written there."""
+        answer = await self.call("GET", "/metrics")
+        assert answer.status == 200
+        lines = [line for line in answer.body.decode().splitlines() if not line.startswith("#")]
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+
+    async def metric(self, name: str, expected: float) -> None:
+        """Return once a series has a value."""
+        async with asyncio.timeout(10):
+            while (await self.metrics()).get(name) != expected:  # noqa: ASYNC110 -- nothing tells of it.
+                await asyncio.sleep(0.02)
+
     async def person(self, name: str = "Ann", email: str = "") -> "Person":
         email = email or f"{name.lower().replace(' ', '.')}-{next(counter)}@example.com"
         answer = await self.call("POST", "/v1/auth/register", {"email": email, "password": PASSWORD, "name": name})
@@ -251,6 +266,22 @@ async def running(config: Config) -> AsyncIterator[Service]:
 async def served(config: Config) -> AsyncIterator[Service]:
     async with running(config) as service:
         yield service
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """The root of all loggers, which is afterwards as it was before."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """What the requests so far wrote to standard error."""
+    caplog.set_level(logging.INFO)
+    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from service import body, errors, fields
 from service.auth.service import attempts_from_one_place_max
 from service.keys import DB
-from service.logs import current_request_id
+from service.logs import current_request
 from service.me import service as me
 from service.members import service as members
 from service.text import Text
@@ -145,7 +145,7 @@ def logged():
 
     class Keep(logging.Handler):
         def emit(self, record):
-            found.append((record, current_request_id.get()))
+            found.append((record, current_request.get()[0]))
 
     found, handler = [], Keep()
     logging.getLogger("service").addHandler(handler)

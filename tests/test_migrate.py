@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from service import paths
-from service.migrate import LOCK_KEY, MigrationError, migrate, newest, pending, rollback
+from service.migrate import LOCK_KEY, migrate, newest, pending, rollback
+from service.start_error import ConfigError, MigrationError, StartError
 
 FOLDER = paths.folder("migrations")
 FILES = sorted(file for file in FOLDER.glob("*.sql") if not file.name.endswith(".rollback.sql"))
@@ -422,7 +423,7 @@ def test_accepts_every_form_of_url(empty_database, tmp_path):
     ],
 )
 def test_never_tells_the_password(dsn, tmp_path):
-    with pytest.raises(MigrationError) as caught:
+    with pytest.raises(StartError) as caught:
         migrate(dsn, write(tmp_path, ONE))
     error = caught.value
     assert "\n" not in str(error)
@@ -433,7 +434,9 @@ def test_never_tells_the_password(dsn, tmp_path):
 
 @pytest.mark.parametrize("dsn", ["", "nonsense", "postgresql://user:a/b@host/name"])
 def test_says_how_a_url_is_written(dsn, tmp_path):
-    with pytest.raises(MigrationError, match="not of the form postgresql://user:password@host:port/name"):
+    with pytest.raises(
+        ConfigError, match=r"^DATABASE_URL is not of the form postgresql://user:password@host:port/name"
+    ):
         migrate(dsn, write(tmp_path, ONE))
 
 

@@ -1,20 +1,15 @@
-"""Request ids, log lines, metrics and health."""
+"""Request ids, log lines, counts of requests, and health."""
 
+import asyncio
 import json
 import logging
 import re
+import sys
 
-import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
 from service.logs import Formatter, configure
-
-
-@pytest.fixture
-def lines(caplog, capfd):
-    """What the requests so far wrote to standard error."""
-    caplog.set_level(logging.INFO)
-    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+from tests.process import ROOT, clean
 
 
 async def test_a_request_has_a_line_with_who_what_and_how_long(served, ann, lines):
@@ -35,6 +30,21 @@ async def test_a_refused_request_s_line_says_why(served, lines):
     assert line["request_id"] == answer.headers["X-Request-Id"] == answer.body["instance"]
 
 
+async def test_a_request_s_line_names_its_team(served, ann, flat, lines):
+    await ann.get(f"{flat.path}/expenses")
+    assert lines()[-1]["team"] == flat.team_id
+    await ann.get("/v1/me")
+    assert lines()[-1]["team"] is None
+
+
+async def test_a_team_that_is_no_id_is_not_logged(served, ann, lines, capfd):
+    assert (await ann.get("/v1/teams/zeppelin")).status == 404
+    text = capfd.readouterr().err
+    line = json.loads(text.splitlines()[-1])
+    assert (line["route"], line["status"], line["team"]) == ("teams.get", 404, None)
+    assert "zeppelin" not in text
+
+
 async def test_requests_are_not_logged_above_the_level_of_information(served, lines, caplog):
     caplog.set_level(logging.WARNING)
     await served.call("GET", "/v1/me")
@@ -52,20 +62,15 @@ async def test_no_line_has_a_secret(served, ann, caplog, capfd):
     assert "not the right one" not in text
 
 
-def test_a_line_is_one_json_object(capsys):
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        configure("info")
-        logging.getLogger("service").info("two\nlines", extra={"answer": 42})
-    finally:
-        root.handlers[:], root.level = handlers, level
+def test_a_line_is_one_json_object(capsys, root_logger):
+    configure("info")
+    logging.getLogger("service").info("two\nlines", extra={"answer": 42})
     line = json.loads(capsys.readouterr().err)
     assert line["message"] == "two\nlines"
     assert line["level"] == "INFO"
     assert line["answer"] == 42
     assert line["time"].endswith("Z")
-    assert "request_id" in line
+    assert (line["request_id"], line["trace_id"]) == (None, None)
 
 
 def test_a_traceback_is_inside_the_line():
@@ -78,31 +83,24 @@ def test_a_traceback_is_inside_the_line():
     assert "RuntimeError: boom" in json.loads(text)["exc_info"]
 
 
-async def metrics(served) -> dict[str, float]:
-    answer = await served.call("GET", "/metrics")
-    assert answer.status == 200
-    lines = answer.body.decode().splitlines()
-    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and line[0] != "#"}
-
-
 async def test_requests_are_counted_by_route_name_never_by_path(served, ann):
     await ann.get("/v1/me")
     await ann.get("/v1/nothing-like-that")
-    found = await metrics(served)
+    found = await served.metrics()
     assert found['http_requests_total{method="GET",route="me.get",status="200"}'] == 1
     assert found['http_requests_total{method="GET",route="unmatched",status="404"}'] == 1
-    assert found['http_request_duration_seconds_count{route="me.get"}'] == 1
+    assert found['http_request_duration_seconds_count{route="me.get",status_class="2xx"}'] == 1
     assert found['refusals_total{type="not-found"}'] == 1
     assert not any("nothing-like-that" in name for name in found)
 
 
 async def test_a_method_that_nobody_knows_is_not_a_label(served):
     await served.call("PROPFIND", "/v1/me")
-    assert any('method="other"' in name for name in await metrics(served))
+    assert any('method="other"' in name for name in await served.metrics())
 
 
 async def test_the_pool_and_what_is_in_flight_are_measured(served, ann):
-    found = await metrics(served)
+    found = await served.metrics()
     assert found["database_pool_connections_max"] == 10
     assert found['database_pool_connections{state="idle"}'] >= 1
     assert found["http_requests_in_flight"] == 1
@@ -113,6 +111,31 @@ async def test_health(served):
     assert (await served.call("GET", "/readyz")).body == {"status": "ok"}
 
 
+async def asked(**environment):
+    """Ask as the image's HEALTHCHECK does; return the status and what was said."""
+    command = [sys.executable, "-m", "service.health"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, env=clean() | environment, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    return process.returncode, said.decode()
+
+
+async def test_a_container_is_healthy_while_its_service_is_ready(served, db):
+    port = served.url.rsplit(":", 1)[1]
+    assert await asked(EXPENSES_PORT=port) == (0, "")
+    await db.execute("delete from _yoyo_migration where migration_id = (select max(migration_id) from _yoyo_migration)")
+    status, said = await asked(EXPENSES_PORT=port)
+    assert status == 1
+    assert "is not applied" in said
+
+
+async def test_a_container_without_a_service_is_not_healthy():
+    status, said = await asked(EXPENSES_PORT="1")
+    assert status == 1
+    assert re.fullmatch(r"not ready: .* Connection refused\n", said)
+
+
 async def test_it_is_not_ready_without_the_newest_migration(served, db):
     await db.execute("delete from _yoyo_migration where migration_id = (select max(migration_id) from _yoyo_migration)")
     answer = await served.call("GET", "/readyz")
@@ -121,15 +144,10 @@ async def test_it_is_not_ready_without_the_newest_migration(served, db):
     assert answer.headers["Retry-After"] == "5"
 
 
-def test_what_clients_do_wrong_below_http_is_no_error_of_ours(capsys):
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        configure("info")
-        for error in (BadStatusLine("x"), RuntimeError("boom")):
-            logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
-    finally:
-        root.handlers[:], root.level = handlers, level
+def test_what_clients_do_wrong_below_http_is_no_error_of_ours(capsys, root_logger):
+    configure("info")
+    for error in (BadStatusLine("x"), RuntimeError("boom")):
+        logging.getLogger("aiohttp.server").error("Error handling request", exc_info=error)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "boom" in lines[0]

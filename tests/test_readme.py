@@ -23,6 +23,8 @@ def test_the_table_of_settings_is_the_configuration_s():
     def shown(value: object) -> str:
         if isinstance(value, Path):
             return "per user, see below"
+        if isinstance(value, bool):
+            return f"`{str(value).lower()}`"
         return "" if value == "" else f"`{value}`"
 
     documented = rows(r"^\| `([A-Z0-9_]+)` \| (.*?) ?\| (.+) \|$")

@@ -3,21 +3,19 @@
 import asyncio
 import datetime
 import json
-import os
 import re
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import asyncpg
 import psycopg
 import pytest
 
-import service
 from service.migrate import migrate
 from service.seed import fill
+from tests.process import ROOT, clean, on
 
 SEED = [sys.executable, "-m", "service", "seed"]
 ROWS = """
@@ -41,8 +39,7 @@ class Seeded(NamedTuple):
 
 def surroundings(dsn):
     """Where `expenses seed` runs, and its environment with a database."""
-    environment = os.environ | {"DATABASE_URL": dsn, "EXPENSES_JWT_SECRET": "a secret for the tests, 32 bytes at least"}
-    return {"env": environment, "cwd": Path(service.__file__).parents[1]}
+    return {"env": clean() | on(dsn), "cwd": ROOT}
 
 
 @pytest.fixture(scope="module")

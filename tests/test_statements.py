@@ -9,6 +9,8 @@ import pytest
 from service.db import queries
 from service.keys import DB
 
+beside_requests = {queries.auth.revoked.sql, queries.ops.pending.sql, queries.ops.audited.sql}
+
 
 @pytest.fixture
 def config(config):
@@ -18,7 +20,7 @@ def config(config):
 
 @contextlib.asynccontextmanager
 async def recorded(service):
-    """Yield a list that the statements of the block are put in, but for the poll of revocations.
+    """Yield a list that the statements of the block are put in, but for those that are asked beside the requests.
 
     A connection's first use of a type asks for it; let the same request come before.
     """
@@ -28,7 +30,7 @@ async def recorded(service):
         yield statements
         # The logger is called on the loop's next turn.
         await asyncio.sleep(0)
-    statements[:] = [each for each in statements if each != queries.auth.revoked.sql]
+    statements[:] = [each for each in statements if each not in beside_requests]
 
 
 def is_control(statement):

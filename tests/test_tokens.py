@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
-import dataclasses
+import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import time
 import uuid
+from dataclasses import replace
 
 import pytest
 
@@ -155,7 +157,7 @@ async def test_it_takes_a_good_token(served, ann, config):
 
 async def test_it_refuses_forged_tokens(config):
     # A secret that is long enough for HS512, so that the algorithm itself is what is refused.
-    config = dataclasses.replace(config, jwt_secret="s" * 64)
+    config = replace(config, jwt_secret="s" * 64)
     async with running(config) as served:
         person = await served.person()
         claims = decode(person.token.split(".")[1])
@@ -252,3 +254,73 @@ def test_its_next_refresh_token_is_known_only_with_the_secret():
     assert following != tokens_of("t" * 32).next_refresh(token)
     assert tokens_of().session_id(following) == session_id
     assert base64.urlsafe_b64decode(following)[16:] != hashlib.sha256(token.encode()).digest()
+
+
+def signed_by(token, secret):
+    header, claims, signature = token.split(".")
+    return hmac.compare_digest(encode(hmac.digest(secret.encode(), f"{header}.{claims}".encode(), "sha256")), signature)
+
+
+FIRST, SECOND = "1" * 32, "2" * 32
+
+
+def test_it_takes_what_another_secret_signed_and_signs_with_its_own():
+    actor, session_id = Actor(str(uuid.uuid4()), str(uuid.uuid4())), str(uuid.uuid4())
+    old, both, alone = (
+        Tokens(Config(jwt_secret=FIRST)),
+        Tokens(Config(jwt_secret=SECOND, jwt_secret_other=FIRST)),
+        Tokens(Config(jwt_secret=SECOND)),
+    )
+    access, refresh = old.access(actor), old.first_refresh(session_id)
+    assert (both.actor(access), both.session_id(refresh)) == (actor, session_id)
+    for refused, token in ((alone.actor, access), (alone.session_id, refresh)):
+        with pytest.raises(Unauthenticated):
+            refused(token)
+    assert signed_by(both.access(actor), SECOND)
+    for token in (both.first_refresh(session_id), both.next_refresh(refresh)):
+        assert alone.session_id(token) == session_id
+
+
+def test_a_secret_that_is_not_set_signs_nothing():
+    # An empty one would be everybody's.
+    tokens = Tokens(Config(jwt_secret=FIRST, jwt_secret_other=""))
+    claims = {"iss": "expenses", "aud": "expenses-api", "sub": str(uuid.uuid4()), "sid": str(uuid.uuid4())}
+    claims |= {"iat": int(time.time()), "exp": int(time.time()) + 60}
+    with pytest.raises(Unauthenticated):
+        tokens.actor(sign(Config(), good_header, claims, b""))
+    content = uuid.uuid4().bytes + bytes(16)
+    with pytest.raises(Unauthenticated):
+        tokens.session_id(base64.urlsafe_b64encode(content + hmac.digest(b"", content, "sha256")[:16]).decode())
+
+
+def test_an_expired_token_of_the_other_secret_is_told_that_it_expired():
+    old = Tokens(Config(jwt_secret=FIRST))
+    old.lifetime_seconds = -1
+    with pytest.raises(Unauthenticated, match="has expired"):
+        Tokens(Config(jwt_secret=SECOND, jwt_secret_other=FIRST)).actor(
+            old.access(Actor(str(uuid.uuid4()), str(uuid.uuid4())))
+        )
+
+
+async def test_a_secret_is_exchanged_in_three_steps_and_nobody_is_logged_out(config):
+    """While each step is rolled out, replicas of it and of the step before answer the same client."""
+    steps = [
+        replace(config, jwt_secret=FIRST),
+        replace(config, jwt_secret=FIRST, jwt_secret_other=SECOND),
+        replace(config, jwt_secret=SECOND, jwt_secret_other=FIRST),
+        replace(config, jwt_secret=SECOND),
+    ]
+    async with contextlib.AsyncExitStack() as stack:
+        services = [await stack.enter_async_context(running(step)) for step in steps]
+        ann = await services[0].person()
+        tokens = {"access_token": ann.token, "refresh_token": ann.refresh_token}
+        for before, after in itertools.pairwise(services):
+            for service in (after, before, after):
+                assert (await service.call("GET", path, token=tokens["access_token"])).status == 200
+                answer = await service.call("POST", "/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+                assert answer.status == 200
+                tokens = answer.body
+        assert signed_by(tokens["access_token"], SECOND)
+        # Who was away during all of it is out: the first secret is worth nothing any more.
+        assert (await services[-1].call("GET", path, token=ann.token)).status == 401
+        assert (await services[1].call("GET", path, token=ann.token)).status == 200

@@ -1,28 +1,29 @@
 """The wheel: installed in a clean environment it has all that it needs."""
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
 import zipfile
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.process import ROOT, on
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    # In a copy of its own: setuptools leaves its build directory in the source tree.
-    source = tmp_path_factory.mktemp("source") / "checkout"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
-    subprocess.run(["git", "-C", str(ROOT), "diff", "HEAD", "--binary", "--output", str(source / "diff")], check=True)
-    if (source / "diff").stat().st_size:
-        subprocess.run(["git", "-C", str(source), "apply", "diff"], check=True)
-    build[-1] = str(source)
+    # Of a copy: setuptools leaves its build directory in the source tree.
+    source = tmp_path_factory.mktemp("source")
+    list_files = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(list_files, check=True, capture_output=True, text=True).stdout
+    for name in listed.strip("\0").split("\0"):
+        if (ROOT / name).exists():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(source)]
     subprocess.run(build, check=True, capture_output=True, text=True)
     (found,) = folder.glob("*.whl")
     return found
@@ -43,7 +44,7 @@ def test_it_runs_where_nothing_else_is_installed(wheel, tmp_path, empty_database
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements.txt")], check=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
-    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": empty_database, "EXPENSES_JWT_SECRET": "x" * 32}
+    environment = {"PATH": os.environ["PATH"]} | on(empty_database)
 
     def expenses(*arguments: str) -> subprocess.CompletedProcess:
         command = [str(tmp_path / "venv/bin/expenses"), *arguments]
@@ -52,4 +53,5 @@ def test_it_runs_where_nothing_else_is_installed(wheel, tmp_path, empty_database
     assert "serve" in expenses("--help").stdout
     assert "applied" in expenses("migrate").stdout
     assert expenses("migrate").stdout == "nothing to apply\n"
+    assert expenses("check").stdout == "ready to serve\n"
     subprocess.run([python, "-m", "pip", "check"], check=True, capture_output=True)

@@ -1,0 +1,223 @@
+"""What is looked at beside the requests: whether the database answers, and whether the ledger is sound."""
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from service import monitor, revocation
+from service.db import connect
+from service.keys import CONFIG, DB
+from service.metrics import METRICS, Metrics
+from service.monitor import look
+from tests.conftest import running
+from tests.proxy import proxied
+
+# Counts how often the audit is renewed; each time takes so long that two at once meet.
+COUNT_RENEWALS = """
+create table renewals (at timestamptz default now());
+create function count_renewal() returns trigger language plpgsql as $$
+begin
+    insert into renewals default values;
+    perform pg_sleep(0.3);
+    return new;
+end $$;
+create trigger renewed before update on audits
+for each row when (new.audited_at = now()) execute function count_renewal()
+"""
+RENEWALS = "select count(*) from renewals"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_looked_at_unless_the_test_does(monkeypatch):
+    monkeypatch.setattr(monitor, "first_look_seconds", 3600)
+    monkeypatch.setattr(monitor, "look_every_seconds", 0.05)
+    monkeypatch.setattr(revocation, "poll_seconds", 3600)
+
+
+@pytest.fixture
+def watching(monkeypatch):
+    """Let the service itself look, at once."""
+    monkeypatch.setattr(monitor, "first_look_seconds", 0)
+
+
+async def audited(served, db):
+    """Audit now, and return what /metrics says then."""
+    await db.execute("update audits set audited_at = null")
+    await look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+    return await served.metrics()
+
+
+def ledger(found):
+    """Return the metrics of the ledger but for the time of the audit."""
+    return {
+        name.removeprefix("ledger_"): value
+        for name, value in found.items()
+        if name.startswith("ledger_") and not name.endswith("_timestamp_seconds")
+    }
+
+
+async def test_nothing_is_said_of_the_database_before_it_was_asked(served):
+    found = await served.metrics()
+    assert not any(name.startswith(("ledger_", "database_up", "database_migrations")) for name in found)
+
+
+async def test_a_database_that_goes_away_and_comes_back_shows_as_down_and_up(config, watching):
+    async with proxied(config.database_url) as proxy:
+        impatient = replace(config, database_url=proxy.dsn, pool_wait_seconds=0.2, statement_seconds=0.2)
+        async with running(impatient) as served:
+            await served.metric("database_up", 1)
+            proxy.swallow()
+            await served.metric("database_up", 0)
+            proxy.heal()
+            await served.metric("database_up", 1)
+
+
+async def test_migrations_that_the_database_misses_are_counted_and_nothing_is_audited(served, db):
+    assert (await audited(served, db))["database_migrations_pending"] == 0
+    newest = "select max(migration_id) from _yoyo_migration"
+    await db.execute(f"delete from _yoyo_migration where migration_id = ({newest})")  # noqa: S608
+    assert (await audited(served, db))["database_migrations_pending"] == 1
+    assert await db.fetchval("select audited_at from audits") is None
+
+
+async def test_a_look_that_crashes_does_not_end_the_looking(config, db, watching, caplog):
+    await db.execute("alter table audits rename to missing")
+    async with running(config) as served:
+        await served.metric("database_up", 1)
+        assert "looking at the database failed" in caplog.messages
+        await db.execute("alter table missing rename to audits")
+        await served.metric("ledger_unbalanced_teams", 0)
+
+
+async def test_the_ledger_is_audited_again_only_when_it_is_due(served, db):
+    await db.execute(COUNT_RENEWALS)
+    for _ in range(3):
+        await look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+    assert await db.fetchval(RENEWALS) == 1
+    for seconds_ago, renewals in [(295, 1), (301, 2)]:
+        await db.execute("update audits set audited_at = now() - $1 * interval '1 second'", seconds_ago)
+        await look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+        assert await db.fetchval(RENEWALS) == renewals
+
+
+async def test_of_two_that_look_at_once_one_audits_and_both_know(config, db, served, flat):
+    await flat.spend()
+    await db.execute(COUNT_RENEWALS)
+    async with connect(config) as first, connect(config) as second:
+        metrics = [Metrics(), Metrics()]
+        await asyncio.gather(look(first, config, metrics[0]), look(second, config, metrics[1]))
+        assert await db.fetchval(RENEWALS) == 1
+        # Who was not the one learns of it the next time.
+        await asyncio.gather(look(first, config, metrics[0]), look(second, config, metrics[1]))
+        assert await db.fetchval(RENEWALS) == 1
+    assert [each.gauges["ledger_expenses"].get({}) for each in metrics] == [1, 1]
+
+
+async def test_the_audit_counts_what_is_there(served, db, ann, bob, flat):
+    assert ledger(await audited(served, db)) == {
+        "unbalanced_teams": 0,
+        "accounts": 2,
+        "teams": 1,
+        "expenses": 0,
+        "settlements": 0,
+    }
+    for amount in (1000, 250):
+        await flat.spend(amount)
+    repaid = await flat.spend(300)
+    await db.execute("update expenses set kind = 'settlement' where expense_id = $1", repaid["expense_id"])
+    trip = await ann.team("Trip")
+    await ann.delete(trip.path)
+    await db.execute("update users set deleted_at = now() where user_id = $1", bob.user_id)
+    found = await audited(served, db)
+    assert ledger(found) == {
+        "unbalanced_teams": 0,
+        "accounts": 1,
+        "teams": 1,
+        "expenses": 2,
+        "settlements": 1,
+        'expenses_amount{currency="EUR"}': 12.5,
+    }
+    now = await db.fetchval("select extract(epoch from now())::float")
+    assert now - 10 < found["ledger_audit_timestamp_seconds"] <= now
+
+
+async def test_amounts_are_in_the_currency_s_major_unit(served, db, flat):
+    await flat.spend(1250)
+    await flat.spend(500, currency="JPY")
+    dinar = await flat.spend(1500, currency="KWD")
+    found = ledger(await audited(served, db))
+    amounts = {
+        f'expenses_amount{{currency="{code}"}}': value for code, value in [("EUR", 12.5), ("JPY", 500), ("KWD", 1.5)]
+    }
+    assert amounts.items() <= found.items()
+    # What is deleted counts no more, and is not left standing either.
+    await flat.owner.delete(f"{flat.path}/expenses/{dinar['expense_id']}", if_match="*")
+    found = ledger(await audited(served, db))
+    assert found['expenses_amount{currency="KWD"}'] == 0
+    assert found["expenses"] == 2
+
+
+# What the triggers would refuse, so it is done past them: with the ids of the team, an expense and a deleted one.
+WRONGS = {
+    "more paid": "update entries set paid = paid + 1 where expense_id = :expense",
+    "less owed": "update entries set owed = owed - 1 where expense_id = :expense and owed > 0",
+    "as much more paid as owed": "update entries set paid = paid + 1, owed = owed + 1 where expense_id = :expense",
+    "another amount": "update expenses set amount = amount + 1 where expense_id = :expense",
+    "no entries": "delete from entries where expense_id = :expense",
+    "another currency": "update entries set currency = 'USD' where expense_id = :expense",
+    "entries of a deleted expense": "update entries set expense_id = :deleted where expense_id = :expense",
+    "an expense that is not deleted any more": "update expenses set deleted_at = null where expense_id = :deleted",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONGS)
+async def test_money_that_is_wrong_shows_once_a_team(served, db, flat, wrong):
+    await (await flat.owner.team("Trip")).spend()
+    expense, deleted = await flat.spend(900), await flat.spend(100)
+    await flat.owner.delete(f"{flat.path}/expenses/{deleted['expense_id']}", if_match="*")
+    assert (await audited(served, db))["ledger_unbalanced_teams"] == 0
+    for table in ("expenses", "entries"):
+        await db.execute(f"alter table {table} disable trigger user")
+    sql = (
+        WRONGS[wrong]
+        .replace(":expense", f"'{expense['expense_id']}'")
+        .replace(":deleted", f"'{deleted['expense_id']}'")
+    )
+    await db.execute(sql)
+    assert (await audited(served, db))["ledger_unbalanced_teams"] == 1
+
+
+async def test_money_that_is_wrong_is_an_error_in_the_log(served, db, flat, caplog):
+    for _ in range(2):
+        await flat.spend()
+    await db.execute("alter table entries disable trigger user")
+    await db.execute("update entries set paid = paid + 1")
+    await audited(served, db)
+    [record] = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert (record.message, record.teams) == ("the ledger is unbalanced", 1)
+
+
+async def test_an_audit_that_takes_too_long_fails_alone(config, db, monkeypatch, watching, caplog):
+    monkeypatch.setattr(monitor, "audit_seconds_max", 0.2)
+    async with db.transaction():
+        await db.execute("lock table expenses")
+        async with running(config) as served:
+            await served.metric("database_up", 1)
+            assert "the audit did not end" in caplog.messages
+            found = await served.metrics()
+            assert found["database_migrations_pending"] == 0
+            assert not any(name.startswith("ledger_") for name in found)
+    async with running(config) as served:
+        await served.metric("ledger_unbalanced_teams", 0)
+
+
+async def test_what_the_audit_found_survives_the_process(config, db, served, flat):
+    await flat.spend(1000)
+    await audited(served, db)
+    async with connect(config) as another:
+        metrics = Metrics()
+        await look(another, config, metrics)
+    assert metrics.gauges["ledger_expenses_amount"].get({"currency": "EUR"}) == 10
+    assert json.loads(await db.fetchval("select amounts from audits")) == {"EUR": 1000}

@@ -1,0 +1,259 @@
+"""Starts that do not succeed, and `check`: one line on standard error, a status that tells which kind, nothing changed.
+
+tests/test_config.py has the settings in detail; here is what an operator, or a script, sees of it.
+"""
+
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from service import server
+from service.__main__ import main
+from service.embedded import EmbeddedPostgres
+from service.migrate import migrate
+from tests.process import SECRET, on, run
+
+SETTINGS_OF_DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def complaint(done):
+    """Return the one line on standard error that is not of the log."""
+    [line] = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith("expenses: ")
+    return line
+
+
+def contents(database):
+    """Return what is in a database: its relations, and the rows of its tables."""
+    relations = (
+        "select oid::regclass::text, relkind from pg_class where relnamespace = 'public'::regnamespace order by 1"
+    )
+    with psycopg.connect(database) as connection:
+        found = connection.execute(relations).fetchall()
+        return [(name, kind == "r" and connection.execute(f"table {name}").fetchall()) for name, kind in found]
+
+
+def execute(database, sql):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(sql)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, root_logger):
+    """Run a command in this process, which takes a tenth of the time."""
+
+    def run_here(name, **environment):
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "argv", ["expenses", name])
+            for variable, value in environment.items():
+                patched.setenv(variable, value)
+            status = 0
+            try:
+                main()
+            except SystemExit as ended:
+                status = ended.code
+        output = capsys.readouterr()
+        return subprocess.CompletedProcess(name, status, output.out, output.err)
+
+    return run_here
+
+
+@pytest.fixture
+def refused(command):
+    """Run `serve` and `check`, which must fail alike, and return their line; a database stays as it was before."""
+
+    def run_both(status, environment, *, unchanged=""):
+        before = unchanged and contents(unchanged)
+        runs = [run("serve", **environment), command("check", **environment)]
+        assert [(done.returncode, done.stdout) for done in runs] == [(status, "")] * 2
+        [line] = {complaint(done) for done in runs}
+        assert (unchanged and contents(unchanged)) == before
+        return line
+
+    return run_both
+
+
+BAD_SETTINGS = {
+    "an unknown variable": (2, "EXPENSES_PROT", {"EXPENSES_PROT": "8080"}),
+    "a wrong value": (2, "EXPENSES_PORT", {"EXPENSES_PORT": "http"}),
+    "a boolean that is none": (2, "EXPENSES_PRODUCTION", {"EXPENSES_PRODUCTION": "maybe"}),
+    "a short secret": (2, "EXPENSES_JWT_SECRET", {"EXPENSES_JWT_SECRET": "hunter2"}),
+    "a file that is not there": (2, "EXPENSES_JWT_SECRET_FILE", {"EXPENSES_JWT_SECRET_FILE": "/nowhere/hunter2"}),
+    "another kind of database": (2, "DATABASE_URL", {"DATABASE_URL": "mysql://ann:hunter2@db/expenses"}),
+    "a password that ends early": (2, "DATABASE_URL", {"DATABASE_URL": "postgresql://ann:hunter2/@db/expenses"}),
+    "a password for a port": (2, "DATABASE_URL", {"DATABASE_URL": "postgresql://ann:hunter2#@db/expenses"}),
+    "a port that is none": (2, "DATABASE_URL", {"DATABASE_URL": "postgresql://ann:hunter2@127.0.0.1:99999/expenses"}),
+    "production that may forget": (
+        2,
+        "EXPENSES_ALLOW_UNSAFE_DATABASE",
+        {"EXPENSES_PRODUCTION": "true", "EXPENSES_ALLOW_UNSAFE_DATABASE": "true"},
+    ),
+    "no secret": (3, "EXPENSES_JWT_SECRET", {"EXPENSES_JWT_SECRET": ""}),
+    "a placeholder": (3, "EXPENSES_JWT_SECRET", {"EXPENSES_JWT_SECRET": "placeholder hunter2 hunter2 hunter2"}),
+    "a placeholder in a URL": (3, "DATABASE_URL", {"DATABASE_URL": "postgresql://hunter2:placeholder@db/expenses"}),
+    "a secret for development in production": (
+        3,
+        "EXPENSES_JWT_SECRET",
+        {"EXPENSES_PRODUCTION": "true", "EXPENSES_JWT_SECRET": "development hunter2 hunter2 hunter2"},
+    ),
+    "production without a database": (3, "DATABASE_URL", {"EXPENSES_PRODUCTION": "true", "DATABASE_URL": ""}),
+}
+
+
+GOOD_SETTINGS = {"DATABASE_URL": "postgresql://ann@127.0.0.1:1/expenses", "EXPENSES_JWT_SECRET": SECRET}
+
+
+@pytest.mark.parametrize("case", BAD_SETTINGS)
+def test_a_bad_setting_stops_the_start(command, case):
+    status, variable, environment = BAD_SETTINGS[case]
+    done = command("check", **GOOD_SETTINGS | environment)
+    assert done.returncode == status
+    assert variable in complaint(done)
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize("case", ["a wrong value", "no secret", "production without a database"])
+def test_serve_refuses_as_check_does_and_makes_no_database(refused, case, tmp_path):
+    status, _, environment = BAD_SETTINGS[case]
+    refused(status, GOOD_SETTINGS | {"EXPENSES_DATA_DIR": str(tmp_path / "data")} | environment)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid"])
+def test_a_database_that_is_not_there_is_not_served(refused, host):
+    url = f"postgresql://ann:hunter2@{host}/expenses"
+    assert "hunter2" not in refused(4, {"DATABASE_URL": url, "EXPENSES_JWT_SECRET": SECRET})
+
+
+def test_a_database_of_another_name_is_not_served(refused, postgres):
+    assert '"nowhere"' in refused(4, on(postgres.dsn("nowhere")))
+
+
+def test_a_database_that_lets_nobody_in_is_not_served(refused, database):
+    user = conninfo_to_dict(database)["user"]
+    stranger = database.replace(f"//{user}", "//nobody", 1)
+    assert '"nobody"' in refused(4, on(stranger), unchanged=database)
+
+
+def test_a_database_with_another_password_is_not_served(refused, database):
+    password = conninfo_to_dict(database).get("password")
+    if not password:
+        pytest.skip("the server of this run asks for no password")
+    line = refused(4, on(database.replace(f":{password}@", ":hunter2@", 1)), unchanged=database)
+    assert "password" in line
+    assert "hunter2" not in line
+
+
+def test_a_database_without_the_schema_is_not_served(refused, empty_database):
+    assert "run `expenses migrate`" in refused(5, on(empty_database), unchanged=empty_database)
+
+
+def test_a_database_without_the_newest_migration_is_not_served(refused, database):
+    execute(
+        database, "delete from _yoyo_migration where migration_id = (select max(migration_id) from _yoyo_migration)"
+    )
+    assert "run `expenses migrate`" in refused(5, on(database), unchanged=database)
+
+
+def test_a_database_that_is_too_old_is_not_served(command, database, monkeypatch):
+    monkeypatch.setattr(server, "oldest_major", 99)
+    before = contents(database)
+    done = command("check", **on(database))
+    assert done.returncode == 6
+    assert re.fullmatch(r"expenses: This is PostgreSQL 1[78].*; 99 or newer is needed\.", complaint(done))
+    assert contents(database) == before
+
+
+def test_a_database_that_forgets_is_neither_served_nor_migrated(refused, command, postgres, database):
+    name = conninfo_to_dict(database)["dbname"]
+    execute(postgres.dsn("postgres"), f"alter database {name} set synchronous_commit = off")
+    with psycopg.connect(database) as connection:
+        off = {each for each in SETTINGS_OF_DURABILITY if connection.execute(f"show {each}").fetchone() == ("off",)}
+    environment = on(database) | {"EXPENSES_ALLOW_UNSAFE_DATABASE": "false"}
+    line = refused(7, environment, unchanged=database)
+    for name in ("migrate", "seed"):
+        done = command(name, **environment)
+        assert (done.returncode, complaint(done)) == (7, line)
+    assert {each for each in SETTINGS_OF_DURABILITY if each in line} == off >= {"synchronous_commit"}
+
+
+@pytest.fixture(scope="module")
+def durable():
+    """The address of a migrated database on a server that keeps what it confirms."""
+    with tempfile.TemporaryDirectory(prefix="expenses-start-") as directory:
+        # For root the server runs as another user, who must get through.
+        Path(directory).chmod(0o711)
+        with EmbeddedPostgres(Path(directory)) as url:
+            migrate(url)
+            yield url
+
+
+def test_check_says_yes_to_a_database_that_keeps_everything_and_changes_nothing(durable):
+    before = contents(durable)
+    done = run("check", DATABASE_URL=durable, EXPENSES_JWT_SECRET=SECRET, EXPENSES_PRODUCTION="true")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ready to serve\n", "")
+    assert contents(durable) == before
+
+
+@pytest.mark.parametrize("setting", SETTINGS_OF_DURABILITY)
+def test_one_setting_that_is_off_is_enough(command, durable, setting):
+    environment = {"DATABASE_URL": durable, "EXPENSES_JWT_SECRET": SECRET}
+    of = "database expenses" if setting == "synchronous_commit" else "system"
+    execute(durable, f"alter {of} set {setting} = off")
+    execute(durable, "select pg_reload_conf()")
+    try:
+        done = command("check", **environment)
+        assert done.returncode == 7
+        assert [each for each in SETTINGS_OF_DURABILITY if each in complaint(done)] == [setting]
+        assert command("check", **environment, EXPENSES_ALLOW_UNSAFE_DATABASE="true").returncode == 0
+    finally:
+        execute(durable, f"alter {of} reset {setting}")
+        execute(durable, "select pg_reload_conf()")
+
+
+def test_there_is_nothing_to_check_without_a_database(command, tmp_path):
+    done = command("check", EXPENSES_DATA_DIR=str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert "DATABASE_URL" in complaint(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_address_that_is_taken_is_not_listened_on(database, workers):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", "--workers", workers, **on(database), EXPENSES_PORT=port)
+        assert done.returncode == 9
+        assert f"Cannot listen on 127.0.0.1:{port}: Address already in use" in complaint(done)
+
+
+@pytest.mark.parametrize(("host", "reason"), [("192.0.2.1", "Cannot assign"), ("nowhere.invalid", "not known")])
+def test_an_address_of_another_machine_is_not_listened_on(command, database, host, reason):
+    done = command("serve", **on(database), EXPENSES_HOST=host)
+    assert done.returncode == 9
+    assert f"Cannot listen on {host}:8080: " in complaint(done)
+    assert reason in done.stderr
+
+
+def test_a_secret_can_come_from_a_file_that_ends_with_a_new_line(command, database, tmp_path):
+    environment = on(database)
+    for name in ("DATABASE_URL", "EXPENSES_JWT_SECRET"):
+        path = tmp_path / name
+        path.write_text(environment.pop(name) + "\n")
+        environment[f"{name}_FILE"] = str(path)
+    done = command("check", **environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ready to serve\n", "")
+
+
+def test_migrate_needs_no_secret_and_serve_does(refused, command, database):
+    environment = on(database)
+    del environment["EXPENSES_JWT_SECRET"]
+    assert command("migrate", **environment).stdout == "nothing to apply\n"
+    assert "EXPENSES_JWT_SECRET is missing" in refused(3, environment, unchanged=database)
