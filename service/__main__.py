@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -81,7 +82,9 @@ def serve(config: Config, *, workers: int) -> None:
         try:
             sockets = listen(ready.host, ready.port)
         except OSError as error:
-            raise CannotListen(f"Cannot listen on {ready.host}:{ready.port}: {error.strerror}.") from None
+            # create_server adds the address to what the system says, where it was the system.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise CannotListen(f"Cannot listen on {ready.host}:{ready.port}: {reason}.") from None
         if workers == 1:
             uvloop.run(_serve(ready, sockets, check))
         else:
@@ -131,7 +134,7 @@ def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, 
     if config.database_url:
         _check_server(config)
         if missing := pending(config.database_url):
-            raise MigrationError(f"The database misses {len(missing)} migrations; run `expenses migrate` first.")
+            raise MigrationError(f"The database misses {', '.join(missing)}; run `expenses migrate` first.")
         yield config, None
         return
     embedded = EmbeddedPostgres(config.data_dir)

@@ -17,7 +17,6 @@ from service.monitor import monitoring
 from service.revocation import watch
 from service.routes import routes
 from service.security import Security
-from service.start_error import ConfigError
 from service.workers import Worker
 
 
@@ -32,7 +31,9 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app[WORKER] = worker
     app[LIFECYCLE] = Lifecycle()
     if config.tracing:
-        _trace(app)
+        from service.tracing import trace  # noqa: PLC0415 -- of an extra, which is not installed by default.
+
+        trace(app)
     # aiohttp tries what begins alike in turn, and the deepest are asked for most.
     for method, path, handler, name in sorted(routes, key=lambda route: -route[1].count("/")):
         if method == "GET":
@@ -45,14 +46,6 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app.cleanup_ctx.append(_database)
     app.cleanup_ctx.append(_worker)
     return app
-
-
-def _trace(app: web.Application) -> None:
-    try:
-        from service.tracing import trace  # noqa: PLC0415 -- an extra, which is not installed by default.
-    except ImportError as error:
-        raise ConfigError("EXPENSES_TRACING needs the `otel` extra: install requirements-otel.txt.") from error
-    trace(app)
 
 
 async def _security(app: web.Application) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,12 +53,12 @@ class Config:
     production: bool = setting(
         "EXPENSES_PRODUCTION",
         False,
-        "Whether secrets made for development, and the embedded PostgreSQL, stop the start",
+        "`true` refuses secrets made for development, and the embedded PostgreSQL",
     )
     allow_unsafe_database: bool = setting(
         "EXPENSES_ALLOW_UNSAFE_DATABASE",
         False,
-        "Whether a PostgreSQL is good enough that can lose what it has confirmed: for tests",
+        "`true` accepts a PostgreSQL that can lose what it has confirmed: for tests",
     )
     host: str = setting("EXPENSES_HOST", "127.0.0.1", "The address to listen on")
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
@@ -121,7 +122,7 @@ class Config:
     tracing: bool = setting(
         "EXPENSES_TRACING",
         False,
-        "Whether traces are sent to OpenTelemetry; needs the `otel` extra, and has OpenTelemetry's own settings",
+        "`true` sends traces to OpenTelemetry; needs the `otel` extra, and has OpenTelemetry's own settings",
     )
     trusted_proxies: int = setting(
         "EXPENSES_TRUSTED_PROXIES",
@@ -178,6 +179,8 @@ def load() -> Config:
     _refuse_published_secrets(config)
     if config.production and config.allow_unsafe_database:
         raise ConfigError("EXPENSES_ALLOW_UNSAFE_DATABASE is not accepted with EXPENSES_PRODUCTION.")
+    if config.tracing and find_spec("opentelemetry") is None:
+        raise ConfigError("EXPENSES_TRACING needs the `otel` extra: install requirements-otel.txt.")
     return config
 
 

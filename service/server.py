@@ -24,7 +24,9 @@ async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
         # Not in asyncpg's words: of a URL that it takes apart wrongly they show the password.
         raise ConfigError("DATABASE_URL is not of the form postgresql://user:password@host:port/name.") from None
     except (asyncpg.PostgresError, *unavailable) as error:
-        raise DatabaseUnreachable(f"The database does not let us in: {' '.join(str(error).split())}") from error
+        answer = " ".join(str(error).split()) or f"no answer within {connect_seconds} s"
+        said = "is not reached" if isinstance(error, OSError) else "does not let us in"
+        raise DatabaseUnreachable(f"The database {said}: {answer}") from error
     if server["major"] < oldest_major:
         raise DatabaseTooOld(f"This is PostgreSQL {server['version']}; {oldest_major} or newer is needed.")
     if server["unsafe_settings"] and not is_unsafe_allowed:

@@ -37,5 +37,6 @@ def trace_of(traceparent: str | None) -> Trace:
         # Only versions to come may have more behind the flags.
         is_known = version != "ff" and not (version == "00" and more)
         if is_known and trace_id.strip("0") and parent_id.strip("0"):
-            return Trace(trace_id, flags)
+            # Of the flags only "sampled" is passed on: the others have no meaning in this version (§4.2).
+            return Trace(trace_id, f"{int(flags, 16) & 1:02x}")
     return Trace(os.urandom(16).hex())

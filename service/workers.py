@@ -63,7 +63,6 @@ class Worker:
                 await writer.drain()
             writer.close()
 
-        self._socket().unlink(missing_ok=True)
         server = await asyncio.start_unix_server(answer, self._socket())
         try:
             yield

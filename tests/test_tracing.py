@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from service import app
+from service import config
 from service.start_error import ConfigError
 from tests.conftest import running
 
@@ -88,7 +88,9 @@ def test_without_the_setting_nothing_of_it_is_imported():
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0
 
 
-def test_without_the_extra_the_setting_is_refused(config, monkeypatch):
-    monkeypatch.setitem(sys.modules, "service.tracing", None)
+def test_without_the_extra_the_setting_is_refused(monkeypatch):
+    monkeypatch.setenv("EXPENSES_TRACING", "true")
+    assert config.load().tracing
+    monkeypatch.setattr(config, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="EXPENSES_TRACING needs the `otel` extra"):
-        app.create_app(replace(config, tracing=True))
+        config.load()
