@@ -197,3 +197,16 @@ def test_in_production_the_published_secrets_are_refused(stack):
     with pytest.raises(AssertionError, match="exit 3"):
         stack.compose("up", "--force-recreate", "--no-deps", "--wait", "migrate", "api", EXPENSES_PRODUCTION="true")
     assert "EXPENSES_PRODUCTION is true" in stack.compose("logs", "migrate")
+
+
+def test_a_setting_in_env_reaches_the_api_but_not_its_address(tmp_path):
+    if not shutil.which("docker"):
+        pytest.skip("needs Docker's compose")
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+    (tmp_path / ".env").write_text("EXPENSES_POOL_SIZE=5\nEXPENSES_LOG_LEVL=x\nEXPENSES_PORT=9\nEXPENSES_HOST=::1\n")
+    command = ["docker", "compose", "config", "--format", "json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    settings = json.loads(done.stdout)["services"]["api"]["environment"]
+    # The API refuses the one that is none: it has to see it.
+    assert (settings["EXPENSES_POOL_SIZE"], settings["EXPENSES_LOG_LEVL"]) == ("5", "x")
+    assert (settings["EXPENSES_HOST"], settings["EXPENSES_PORT"]) == ("0.0.0.0", "8080")  # noqa: S104
