@@ -174,7 +174,8 @@ def load() -> Config:
             # Not the path: it may be the secret itself, by mistake.
             raise ConfigError(f"{name}_FILE is not accepted: {error.strerror}.") from None
         except (EnvError, ValueError) as error:
-            raise ConfigError(f"{name} is not accepted: {_reason(error)} Its meaning: {each.metadata['about']}.") from None
+            about = each.metadata["about"]
+            raise ConfigError(f"{name} is not accepted: {_reason(error)} Its meaning: {about}.") from None
     config = Config(**values)
     _refuse_published_secrets(config)
     if config.production and config.allow_unsafe_database:

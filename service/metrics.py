@@ -4,12 +4,14 @@ Labels are names of ours, methods, status codes and ISO 4217 currencies, never a
 """
 
 import resource
+from bisect import bisect_left
 from collections import Counter as TallyCounter
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import psutil
 from aiohttp import web
-from aioprometheus import Counter, Gauge, Histogram, Registry, render
+from aioprometheus import Counter, Gauge, Histogram, Registry, histogram, render
 
 from service import __version__
 
@@ -18,25 +20,44 @@ if TYPE_CHECKING:
     from service.lifecycle import Lifecycle
     from service.security import Security
 
+status_classes = ["", "1xx", "2xx", "3xx", "4xx", "5xx"]
 seconds_buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]
 
 
 class Timings:
-    """A histogram of seconds with one label, or with none; finding a series by its labels costs more than counting."""
+    """A histogram of seconds, counted here and handed over at a scrape: its own counting goes through every bucket."""
 
-    def __init__(self, histogram: Histogram, label: str = "") -> None:
+    def __init__(self, histogram: Histogram, *labels: str) -> None:
         self.histogram = histogram
-        self.label = label
-        self.series: dict[str, Any] = {}
+        self.labels = labels
+        self.series: dict[tuple[str, ...], Counts] = {}
 
-    def observe(self, seconds: float, value: str = "") -> None:
-        """Count a duration, for a value of the label."""
-        if value in self.series:
-            self.series[value].observe(seconds)
-        else:
-            labels = {self.label: value} if self.label else {}
-            self.histogram.observe(labels, seconds)
-            self.series[value] = self.histogram.get_value(labels)
+    def observe(self, seconds: float, *values: str) -> None:
+        """Count a duration, for values of the labels."""
+        counts = self.series.get(values)
+        if counts is None:
+            counts = self.series[values] = Counts()
+        counts.by_bucket[bisect_left(seconds_buckets, seconds)] += 1
+        counts.seconds += seconds
+
+    def publish(self) -> None:
+        """Hand over what was counted."""
+        for values, counts in self.series.items():
+            series = histogram.Histogram(*seconds_buckets)
+            series.buckets = dict(zip(series.buckets, accumulate(counts.by_bucket), strict=True))
+            series.observations = sum(counts.by_bucket)
+            series.sum = counts.seconds
+            self.histogram.set_value(dict(zip(self.labels, values, strict=True)), series)
+
+
+class Counts:
+    """How many durations fell in each bucket, the last for what is beyond them all, and what they come to."""
+
+    __slots__ = ("by_bucket", "seconds")
+
+    def __init__(self) -> None:
+        self.by_bucket = [0] * (len(seconds_buckets) + 1)
+        self.seconds = 0.0
 
 
 class Metrics:
@@ -46,29 +67,25 @@ class Metrics:
         self.registry = Registry()
         self.labels = {"worker": worker} if worker else {}
         self.requests = self._counter("http_requests_total", "Requests answered, by route name, method and status.")
-        self.latency = self._histogram(
+        self.timings: list[Timings] = []
+        self.latency = self._timings(
             "http_request_duration_seconds",
             "Time from a request's headers to its response, by route name and class of status.",
+            "route",
+            "status_class",
         )
         self.in_flight = self._gauge("http_requests_in_flight", "Requests being answered.")
         self.refusals = self._counter("refusals_total", "Requests refused, by problem type.")
         self.logins = self._counter("logins_total", "Log-ins, by outcome.")
-        self.acquire = Timings(self._histogram("database_pool_acquire_seconds", "Time waited for a connection."))
-        self.queries = Timings(self._histogram("database_query_seconds", "Time of a query, by its name."), "query")
-        self.transactions = Timings(
-            self._histogram("database_transaction_seconds", "Time of a transaction, its commit included.")
-        )
-        self.lag = Timings(
-            self._histogram("event_loop_lag_seconds", "How much later than asked the event loop came back.")
-        )
-        self.hashes = Timings(
-            self._histogram("password_hash_seconds", "Time from asking for a password hash to having it.")
-        )
+        self.acquire = self._timings("database_pool_acquire_seconds", "Time waited for a connection.")
+        self.queries = self._timings("database_query_seconds", "Time of a query, by its name.", "query")
+        self.transactions = self._timings("database_transaction_seconds", "Time of a transaction, its commit included.")
+        self.lag = self._timings("event_loop_lag_seconds", "How much later than asked the event loop came back.")
+        self.hashes = self._timings("password_hash_seconds", "Time from asking for a password hash to having it.")
         self.gauges: dict[str, Gauge] = {}
         self.process = psutil.Process()
         self.cpu = self._counter("process_cpu_seconds_total", "Processor time used, in user and system mode.")
         self.answers: TallyCounter[tuple[str, str, int]] = TallyCounter()
-        self.latencies: dict[tuple[str, int], Any] = {}
         self.set("build_info", "The version that runs.", 1, {"version": __version__})
 
     def expect(self, route: str, method: str) -> None:
@@ -79,13 +96,7 @@ class Metrics:
     def answered(self, route: str, method: str, status: int, duration_seconds: float) -> None:
         """Count and time a request."""
         self.answers[route, method, status] += 1
-        series = route, status // 100
-        if series in self.latencies:
-            self.latencies[series].observe(duration_seconds)
-        else:
-            labels = {"route": route, "status_class": f"{status // 100}xx"}
-            self.latency.observe(labels, duration_seconds)
-            self.latencies[series] = self.latency.get_value(labels)
+        self.latency.observe(duration_seconds, route, status_classes[status // 100])
 
     def set(self, name: str, about: str, value: float, labels: dict[str, str] | None = None) -> None:
         """Set a gauge, which is made when it is set first: until then nothing is known, and nothing is said."""
@@ -103,6 +114,8 @@ class Metrics:
         self.set("password_hashes_pending", "Passwords being hashed, or waiting.", security.passwords.pending)
         self._observe_pool(db)
         self._observe_process()
+        for timings in self.timings:
+            timings.publish()
         content, _ = render(self.registry, [])
         return str(content.decode())
 
@@ -130,8 +143,10 @@ class Metrics:
     def _gauge(self, name: str, about: str) -> Gauge:
         return Gauge(name, about, const_labels=self.labels, registry=self.registry)
 
-    def _histogram(self, name: str, about: str) -> Histogram:
-        return Histogram(name, about, const_labels=self.labels, registry=self.registry, buckets=seconds_buckets)
+    def _timings(self, name: str, about: str, *labels: str) -> Timings:
+        collector = Histogram(name, about, const_labels=self.labels, registry=self.registry, buckets=seconds_buckets)
+        self.timings.append(Timings(collector, *labels))
+        return self.timings[-1]
 
 
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
