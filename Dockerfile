@@ -4,9 +4,9 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
-# Dependencies first: they change less often than the code, so this layer is mostly there already.
 # Or requirements-otel.txt, for an image that can send traces.
 ARG REQUIREMENTS=requirements.txt
+# Dependencies first: they change less often than the code, so this layer is mostly there already.
 COPY requirements-build.txt requirements.txt requirements-otel.txt ./
 RUN python -m venv tools \
     && tools/bin/pip install --require-hashes -r requirements-build.txt \

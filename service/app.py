@@ -14,6 +14,7 @@ from service.lifecycle import Lifecycle
 from service.metrics import METRICS, Metrics
 from service.middleware import authenticate, observe, problems
 from service.monitor import monitoring
+from service.ops import metrics_text
 from service.revocation import watch
 from service.routes import routes
 from service.security import Security
@@ -67,7 +68,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 async def _worker(app: web.Application) -> AsyncIterator[None]:
     """Let the other workers read this one's metrics."""
     if worker := app[WORKER]:
-        async with worker.answering(lambda: app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])):
+        async with worker.answering(lambda: metrics_text(app)):
             yield
     else:
         yield

@@ -92,13 +92,8 @@ def rollback(dsn: str, folder: Path | None = None, *, count: int = 1) -> list[st
     return [migration.id for migration in todo]
 
 
-def newest(folder: Path | None = None) -> str:
-    """Return the id (the file's name without .sql) of the newest migration in the folder."""
-    return known(folder)[-1]
-
-
 def known(folder: Path | None = None) -> list[str]:
-    """Return the ids of all migrations in the folder, in order."""
+    """Return the ids (the files' names without .sql) of all migrations in the folder, in order."""
     return [str(migration.id) for migration in _read(folder)]
 
 

@@ -1,6 +1,5 @@
 """What operators and newcomers look at: health, metrics, the documents."""
 
-import functools
 import html
 import re
 from pathlib import Path
@@ -13,12 +12,9 @@ from service.db import queries
 from service.endpoint import endpoint, respond, security_headers
 from service.keys import DB, DOCUMENT, LIFECYCLE, SECURITY, WORKER
 from service.metrics import METRICS
-from service.migrate import newest
+from service.monitor import migration_ids
 from service.schema import Output
 from service.workers import merged
-
-# The folder does not change while the service runs.
-newest_migration = functools.cache(newest)
 
 ui = Path(__file__).parent / "ui"
 ui_policy = (
@@ -59,19 +55,24 @@ async def ready(request: web.Request) -> web.Response:
     """
     if request.app[LIFECYCLE].stopping:
         raise errors.Unavailable("The service is stopping.", retry_after_seconds=5)
-    if not await queries.ops.migrated(request.app[DB], migration_id=newest_migration()):
-        raise errors.Unavailable(f"The migration {newest_migration()} is not applied.", retry_after_seconds=5)
+    newest = migration_ids()[-1]
+    if not await queries.ops.migrated(request.app[DB], migration_id=newest):
+        raise errors.Unavailable(f"The migration {newest} is not applied.", retry_after_seconds=5)
     return respond(request, {"status": "ok"})
 
 
 @endpoint(returns="text/plain", public=True)
 async def metrics(request: web.Request) -> web.Response:
     """Return the metrics in Prometheus' text format, those of all workers where there are several."""
-    app = request.app
-    text = app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])
-    if worker := app[WORKER]:
+    text = metrics_text(request.app)
+    if worker := request.app[WORKER]:
         text = merged([text, *await worker.metrics_of_others()])
     return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def metrics_text(app: web.Application) -> str:
+    """Return the metrics of this process alone."""
+    return app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])
 
 
 @endpoint(returns="application/json", public=True)

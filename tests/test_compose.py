@@ -3,28 +3,22 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
+import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from deploy.grafana.queries import ask
+from tests.process import ROOT, clean, free_port
+
 PROJECT = f"expenses-test-{os.getpid()}"
 # Two scrapes, and the evaluation of the rules on them.
 PROMETHEUS_SECONDS_MAX = 90
 RECOVERY_SECONDS_MAX = 15
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Stack:
@@ -35,8 +29,7 @@ class Stack:
         self.grafana = f"http://127.0.0.1:{(grafana_port := free_port())}"
         # The first audit sees an empty ledger; the second is not to be waited for.
         settings = {"API_PORT": str(api_port), "GRAFANA_PORT": str(grafana_port), "EXPENSES_AUDIT_SECONDS": "10"}
-        given = {name: value for name, value in os.environ.items() if not name.startswith("EXPENSES_")}
-        self.environment = given | settings
+        self.environment = clean() | settings
 
     def compose(self, *arguments: str, **environment: str) -> str:
         command = ["docker", "compose", "--project-name", PROJECT, *arguments]
@@ -101,14 +94,8 @@ def eventually(seconds_max: float, look):
 
 
 def value(stack, query: str) -> float:
-    series = ask(stack, query)
+    series = ask(stack.prometheus(), "query", query=query)
     return float(series[0]["value"][1]) if series else 0.0
-
-
-def ask(stack, query: str) -> list[dict[str, Any]]:
-    address = f"{stack.prometheus()}/api/v1/query?" + urllib.parse.urlencode({"query": query})
-    with urllib.request.urlopen(address, timeout=10) as answer:
-        return json.load(answer)["data"]["result"]
 
 
 def test_all_services_are_healthy_or_have_done_their_work(stack):
@@ -153,7 +140,7 @@ def test_the_requests_are_in_prometheus_and_every_panel_has_data(stack, used):
         return created == 10 and value(stack, "max(ledger_audit_timestamp_seconds)") > 0
 
     eventually(PROMETHEUS_SECONDS_MAX, recorded)
-    command = ["python", "deploy/grafana/queries.py", "--prometheus", stack.prometheus()]
+    command = [sys.executable, "deploy/grafana/queries.py", "--prometheus", stack.prometheus()]
 
     def shown() -> bool:
         recorded()

@@ -122,7 +122,9 @@ def test_the_try_out_database_makes_its_roles_as_the_compose_stack_does(with_try
     (script,) = (
         each["data"]["roles.sh"] for each in with_try_out_database.of("ConfigMap") if "roles.sh" in each["data"]
     )
-    assert script == (ROOT / "deploy/postgres/roles.sh").read_text()
+    assert script == (ROOT / "k8s/base/roles.sh").read_text()
+    mounts = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["postgres"]["volumes"]
+    assert "./k8s/base/roles.sh:/docker-entrypoint-initdb.d/roles.sh:ro" in mounts
     (database,) = with_try_out_database.workloads("StatefulSet")
     (secrets,) = (each["projected"]["sources"] for each in database.pod["volumes"] if "projected" in each)
     mounted = {f"/run/secrets/{item['path']}" for each in secrets for item in each["secret"]["items"]}
