@@ -43,6 +43,6 @@ ENV PATH=/venv/bin:$PATH \
 
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-m", "service.health"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-m", "service.process.health"]
 ENTRYPOINT ["expenses"]
 CMD ["serve"]

@@ -15,7 +15,7 @@ import uvloop
 from aiohttp import web
 
 from service.config import load
-from service.db import connect, queries
+from service.postgres.pool import connect, queries
 
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 pool_key: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)

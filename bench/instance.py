@@ -3,11 +3,11 @@
 from random import Random
 from typing import NamedTuple
 
-from service.access import Actor
+from service.actor import Actor
 from service.config import Config
-from service.db import Transaction, connect, queries
 from service.expenses import service as expenses
 from service.members import service as members
+from service.postgres.pool import Transaction, connect, queries
 from service.teams import service as teams
 
 expenses_number = 2000

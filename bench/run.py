@@ -31,11 +31,11 @@ sys.path.insert(0, str(root))
 import psycopg
 from instance import Instance, fill
 
-from service.access import Actor
+from service.actor import Actor
+from service.auth.tokens import Tokens
 from service.config import Config
-from service.embedded import EmbeddedPostgres
-from service.migrate import migrate
-from service.security import Tokens
+from service.postgres.embedded import EmbeddedPostgres
+from service.postgres.migrate import migrate
 
 rounds = 5
 round_seconds = 4

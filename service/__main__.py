@@ -18,18 +18,18 @@ from aiohttp import web
 from service import __version__
 from service.app import create_app
 from service.config import Config, load, require_secret
-from service.data_directory import InUseError, kept_secret
-from service.embedded import EmbeddedPostgres
 from service.errors import Unavailable
-from service.keys import LIFECYCLE
-from service.logs import configure
-from service.migrate import migrate, pending
-from service.openapi import document
+from service.postgres.data_directory import InUseError, kept_secret
+from service.postgres.embedded import EmbeddedPostgres
+from service.postgres.migrate import migrate, pending
+from service.postgres.preflight import check_server
+from service.process.exits import CannotListen, DatabaseUnreachable, EmbeddedError, MigrationError, StartError
+from service.process.workers import Worker, backlog, listen, supervise
 from service.routes import routes
 from service.seed import fill
-from service.server import check_server
-from service.start_error import CannotListen, DatabaseUnreachable, EmbeddedError, MigrationError, StartError
-from service.workers import Worker, backlog, listen, supervise
+from service.telemetry.logs import configure
+from service.web.keys import LIFECYCLE
+from service.web.openapi import document
 
 # Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
 keepalive_seconds = 75

@@ -4,11 +4,11 @@ A viewer reads. A member records, and edits what they recorded. An admin edits e
 also deletes the team and names owners. A stranger is told that there is nothing here.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
-from service.db import Connectable, Record, Transaction, queries
+from service.actor import Actor
 from service.errors import Conflict, Forbidden, NotFound, Refusal, TeamArchived
+from service.postgres.pool import Connectable, Record, Transaction, queries
 
 Role = Literal["owner", "admin", "member", "viewer"]
 
@@ -16,14 +16,6 @@ everybody: tuple[Role, ...] = ("owner", "admin", "member", "viewer")
 recorders: tuple[Role, ...] = ("owner", "admin", "member")
 managers: tuple[Role, ...] = ("owner", "admin")
 owners: tuple[Role, ...] = ("owner",)
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who sends a request: an account, in one of its sessions."""
-
-    user_id: str
-    session_id: str
 
 
 async def lock(transaction: Transaction, actor: Actor, team_id: str, roles: tuple[Role, ...]) -> Record:

@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator
 import orjson
 from aiohttp import web
 
-from service import openapi
-from service.body import body_bytes_max
+from service.auth.security import Security
+from service.auth.sessions import watch
 from service.config import Config
-from service.db import connect
-from service.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY, WORKER
-from service.lifecycle import Lifecycle
-from service.metrics import METRICS, Metrics
-from service.middleware import authenticate, observe, problems
-from service.monitor import monitoring
-from service.ops import metrics_text
-from service.revocation import watch
+from service.ops.handlers import metrics_text
+from service.ops.monitor import monitoring
+from service.postgres.pool import connect
+from service.process.lifecycle import Lifecycle
+from service.process.workers import Worker
 from service.routes import routes
-from service.security import Security
-from service.workers import Worker
+from service.telemetry.metrics import METRICS, Metrics
+from service.web import openapi
+from service.web.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY, WORKER
+from service.web.middleware import authenticate, observe, problems
+from service.web.request import body_bytes_max
 
 
 def create_app(config: Config, worker: Worker | None = None) -> web.Application:
@@ -32,7 +32,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app[WORKER] = worker
     app[LIFECYCLE] = Lifecycle()
     if config.tracing:
-        from service.tracing import trace  # noqa: PLC0415 -- of an extra, which is not installed by default.
+        from service.telemetry.opentelemetry import trace  # noqa: PLC0415 -- of an extra, which is not installed by default.
 
         trace(app)
     # aiohttp tries what begins alike in turn, and the deepest are asked for most.

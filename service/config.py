@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from environs import EnvError, FileAwareEnv
 from marshmallow import validate
 
-from service.data_directory import default_root
-from service.start_error import ConfigError, SecretError
+from service.postgres.data_directory import default_root
+from service.process.exits import ConfigError, SecretError
 
 secret_bytes_min = 32
 

@@ -4,14 +4,14 @@ A name is the handler's, the service function's, the SQL file's, the test file's
 metrics and logs.
 """
 
-from service import ops
 from service.auth import handlers as auth
 from service.balances import handlers as balances
-from service.endpoint import Handler
 from service.expenses import handlers as expenses
 from service.me import handlers as me
 from service.members import handlers as members
+from service.ops import handlers as ops
 from service.teams import handlers as teams
+from service.web.endpoint import Handler
 
 routes: list[tuple[str, str, Handler, str]] = [
     ("POST", "/v1/auth/register", auth.register, "auth.register"),

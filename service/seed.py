@@ -12,16 +12,16 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from service.access import Actor
+from service.actor import Actor
+from service.auth.passwords import Passwords
 from service.config import Config
-from service.db import Transaction, connect, queries, refusing
 from service.errors import EmailTaken
 from service.expenses import service as expenses
-from service.fields import today
 from service.members import service as members
 from service.money import apportion
-from service.security import Passwords
+from service.postgres.pool import Transaction, connect, queries, refusing
 from service.teams import service as teams
+from service.web.fields import today
 
 password = "correct horse battery staple"  # noqa: S105 -- it is shown to everybody who runs this.
 people = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Iris", "Jonas", "Keiko", "Liam")

@@ -18,8 +18,8 @@ from aiohttp import web
 
 from service.app import create_app
 from service.config import Config
-from service.keys import DOCUMENT
-from service.migrate import migrate
+from service.postgres.migrate import migrate
+from service.web.keys import DOCUMENT
 from tests.contract import Contract
 from tests.postgres import Server, server
 

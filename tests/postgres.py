@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from service.embedded import EmbeddedPostgres
+from service.postgres.embedded import EmbeddedPostgres
 
 _DOCKER_TIMEOUT_SECONDS = 2
 _FAST_AND_LOSSY = "postgres -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"

@@ -4,9 +4,9 @@ import uuid
 
 import pytest
 
-from service.access import Actor
-from service.keys import SECURITY
+from service.actor import Actor
 from service.routes import routes
+from service.web.keys import SECURITY
 
 ACTORS = (
     "anonymous", "expired", "outsider", "former", "viewer", "member", "recorder", "admin", "owner", "foreign_owner",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.config import Config, load, require_secret
-from service.start_error import ConfigError, SecretError
+from service.process.exits import ConfigError, SecretError
 
 SECRETS = ["DATABASE_URL", "EXPENSES_JWT_SECRET", "EXPENSES_JWT_SECRET_OTHER"]
 

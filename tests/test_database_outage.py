@@ -16,10 +16,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from service.embedded import EmbeddedPostgres
 from service.errors import Unavailable
-from service.keys import DB, LIFECYCLE
-from service.migrate import known, migrate
+from service.postgres.embedded import EmbeddedPostgres
+from service.postgres.migrate import known, migrate
+from service.web.keys import DB, LIFECYCLE
 from tests.conftest import PASSWORD, running
 from tests.proxy import proxied
 

@@ -11,8 +11,9 @@ import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
 from yarl import URL
 
-from service import errors, openapi
+from service import errors
 from service.routes import routes
+from service.web import openapi
 from tests.conftest import PASSWORD
 
 PAGES = ["/", "/docs", "/problems/not-found"]

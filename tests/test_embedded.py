@@ -21,11 +21,11 @@ import psutil
 import psycopg
 import pytest
 
-from service import embedded
-from service.data_directory import default_root, kept_secret
-from service.embedded import EmbeddedError, EmbeddedPostgres
+from service.postgres import embedded
+from service.postgres.data_directory import default_root, kept_secret
+from service.postgres.embedded import EmbeddedError, EmbeddedPostgres
 
-PROJECT = Path(embedded.__file__).parents[1]
+PROJECT = Path(embedded.__file__).parents[2]
 NOBODY = pwd.getpwnam("nobody")
 ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -33,7 +33,7 @@ ONLY_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 OWNER = """
 import sys, time
 from pathlib import Path
-from service import embedded
+from service.postgres import embedded
 if "orphan" in sys.argv:  # As on a system that has no death signal.
     embedded._LAUNCHER = embedded._LAUNCHER.replace("prctl(1, 2)", "getpid()")
 server = embedded.EmbeddedPostgres(Path(sys.argv[1]), durable=False)
@@ -379,7 +379,7 @@ def test_says_that_a_user_without_a_passwd_entry_cannot_run_it(root):
     code = f"""
 import os
 from pathlib import Path
-from service.embedded import EmbeddedError, EmbeddedPostgres
+from service.postgres.embedded import EmbeddedError, EmbeddedPostgres
 os.setuid(54321)
 try:
     EmbeddedPostgres(Path({str(root)!r})).start()
@@ -494,8 +494,8 @@ def test_turns_an_error_of_the_file_system_into_one_line(directory):
 def test_runs_for_a_user_who_is_not_root(directory):
     code = """
 import os, sys
-from service.data_directory import default_root, kept_secret
-from service.embedded import EmbeddedPostgres
+from service.postgres.data_directory import default_root, kept_secret
+from service.postgres.embedded import EmbeddedPostgres
 root = default_root()
 kept_secret(root)
 for _ in range(2):
@@ -516,7 +516,7 @@ for _ in range(2):
     }
     for python in (sys.executable, "/usr/bin/python3"):
         try:
-            imported = subprocess.run([python, "-c", "import service.embedded"], check=False, **options)
+            imported = subprocess.run([python, "-c", "import service.postgres.embedded"], check=False, **options)
         except OSError:
             continue
         if imported.returncode == 0:

@@ -6,13 +6,15 @@ import logging
 import asyncpg
 import pytest
 
-from service import body, errors, fields
+from service import errors
 from service.auth.service import attempts_from_one_place_max
-from service.keys import DB
-from service.logs import current_request
 from service.me import service as me
 from service.members import service as members
-from service.text import Text
+from service.telemetry.logs import current_request
+from service.web import fields
+from service.web import request as body
+from service.web.keys import DB
+from service.web.text import Text
 from tests.conftest import PASSWORD
 
 ALL = list(errors.refusals())

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 import yarl
 
-from service import body
-from service.keys import LIFECYCLE
+from service.web import request as body
+from service.web.keys import LIFECYCLE
 from tests.conftest import PASSWORD, running
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from service import monitor, revocation, security
+from service.auth import passwords
+from service.auth import sessions as revocation
 from service.auth.service import attempts_from_one_place_max
-from service.db import query_names
-from service.keys import CONFIG, DB, SECURITY
-from service.metrics import METRICS
+from service.ops import monitor
+from service.postgres.pool import query_names
+from service.telemetry.metrics import METRICS
+from service.web.keys import CONFIG, DB, SECURITY
 from tests.conftest import PASSWORD, running
 
 ROOT = Path(__file__).parent.parent
@@ -173,7 +175,7 @@ async def test_log_ins_are_counted_by_their_outcome(served, ann, monkeypatch):
     assert (await served.call("POST", LOGIN, right)).status == 429
     counts |= {"succeeded": 2, "failed": attempts_from_one_place_max, "limited": 1}
     assert logins(await served.metrics()) == counts
-    monkeypatch.setattr(security, "hash_queue_max", 0)
+    monkeypatch.setattr(passwords, "hash_queue_max", 0)
     assert (await served.call("POST", LOGIN, right | {"email": "bob@example.com"})).status == 503
     assert logins(await served.metrics()) == counts | {"unavailable": 1}
 

@@ -10,9 +10,9 @@ import time
 import psycopg
 import pytest
 
-from service import paths
-from service.migrate import LOCK_KEY, known, migrate, pending, rollback
-from service.start_error import ConfigError, MigrationError, StartError
+from service.postgres import folders as paths
+from service.postgres.migrate import LOCK_KEY, known, migrate, pending, rollback
+from service.process.exits import ConfigError, MigrationError, StartError
 
 FOLDER = paths.folder("migrations")
 FILES = sorted(file for file in FOLDER.glob("*.sql") if not file.name.endswith(".rollback.sql"))
@@ -88,7 +88,7 @@ def schema(dsn):
 def start(dsn, folder, function="migrate"):
     """Start another process that prints the ids it applied."""
     program = (
-        "import sys; from pathlib import Path; from service import migrate;"
+        "import sys; from pathlib import Path; from service.postgres import migrate;"
         f" print(*migrate.{function}(sys.argv[1], Path(sys.argv[2])))"
     )
     return subprocess.Popen(

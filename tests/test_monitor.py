@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from service import monitor, revocation
-from service.db import connect
-from service.keys import CONFIG, DB
-from service.metrics import METRICS, Metrics
-from service.monitor import look
+from service.auth import sessions as revocation
+from service.ops import monitor
+from service.ops.monitor import look
+from service.postgres.pool import connect
+from service.telemetry.metrics import METRICS, Metrics
+from service.web.keys import CONFIG, DB
 from tests.conftest import running
 from tests.proxy import proxied
 

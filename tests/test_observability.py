@@ -8,7 +8,7 @@ import sys
 
 from aiohttp.http_exceptions import BadStatusLine
 
-from service.logs import Formatter, configure
+from service.telemetry.logs import Formatter, configure
 from tests.process import ROOT, clean
 
 
@@ -113,7 +113,7 @@ async def test_health(served):
 
 async def asked(**environment):
     """Ask as the image's HEALTHCHECK does; return the status and what was said."""
-    command = [sys.executable, "-m", "service.health"]
+    command = [sys.executable, "-m", "service.process.health"]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env=clean() | environment, stderr=asyncio.subprocess.PIPE
     )

@@ -6,8 +6,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from service import __main__ as command
 from service.app import create_app
 from service.config import Config
-from service.keys import DOCUMENT
 from service.routes import routes
+from service.web.keys import DOCUMENT
 
 
 async def test_it_is_valid_openapi_3_1(served):

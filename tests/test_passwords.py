@@ -7,10 +7,10 @@ import time
 import pytest
 from argon2 import extract_parameters
 
-from service import security
+from service.auth import passwords as module
+from service.auth.passwords import Passwords, hash_queue_of_address_max
 from service.config import Config
 from service.errors import Unavailable
-from service.security import Passwords, hash_queue_of_address_max
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_it_knows_a_hash_of_other_parameters_and_that_it_is_outdated(passw
 
 
 async def test_it_lets_so_many_wait_and_no_more(passwords, monkeypatch):
-    monkeypatch.setattr(security, "hash_queue_max", 3)
+    monkeypatch.setattr(module, "hash_queue_max", 3)
     results = await asyncio.gather(*(passwords.hash("x") for _ in range(5)), return_exceptions=True)
     assert [type(each) for each in results] == [str, str, str, Unavailable, Unavailable]
     assert int(results[3].headers["Retry-After"]) > 0

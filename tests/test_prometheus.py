@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service import security
+from service.auth import passwords
 
 ROOT = Path(__file__).parent.parent
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -164,5 +164,5 @@ async def test_the_latency_objective_is_the_bound_of_a_bucket(served):
 
 def test_the_alert_on_waiting_passwords_comes_before_log_ins_are_refused():
     alert = next(alert for alert in ALERTS if alert["alert"] == "PasswordHashQueue")
-    assert alert["expr"].endswith(f"> {security.hash_queue_max // 2}")
-    assert f"at {security.hash_queue_max} log-ins" in alert["annotations"]["description"]
+    assert alert["expr"].endswith(f"> {passwords.hash_queue_max // 2}")
+    assert f"at {passwords.hash_queue_max} log-ins" in alert["annotations"]["description"]

@@ -7,9 +7,9 @@ from dataclasses import replace
 import aiosql
 import pytest
 
-from service import db as db_module
-from service.db import queries
-from service.paths import folder
+from service.postgres import pool as db_module
+from service.postgres.folders import folder
+from service.postgres.pool import queries
 from tests.conftest import PASSWORD, ROWS
 
 WAITING = """

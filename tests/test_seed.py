@@ -13,7 +13,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from service.migrate import migrate
+from service.postgres.migrate import migrate
 from service.seed import fill
 from tests.process import ROOT, clean, on
 

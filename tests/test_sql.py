@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.db import queries
+from service.postgres.pool import queries
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "sql").rglob("*.sql"))

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from service import server
 from service.__main__ import main
-from service.embedded import EmbeddedPostgres
-from service.migrate import migrate
+from service.postgres import preflight as server
+from service.postgres.embedded import EmbeddedPostgres
+from service.postgres.migrate import migrate
 from tests.process import SECRET, on, run
 
 SETTINGS_OF_DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")

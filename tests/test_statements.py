@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.db import queries
-from service.keys import DB
+from service.postgres.pool import queries
+from service.web.keys import DB
 
 beside_requests = {queries.auth.revoked.sql, queries.ops.pending.sql, queries.ops.audited.sql}
 

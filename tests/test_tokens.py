@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import pytest
 
-from service import security
-from service.access import Actor
+from service.actor import Actor
+from service.auth import tokens as module
+from service.auth.tokens import Tokens
 from service.config import Config
 from service.errors import Unauthenticated
-from service.security import Tokens
 from tests.conftest import running
 
 path = "/v1/me"
@@ -222,7 +222,7 @@ def tokens_of(secret="s" * 32):
 
 
 def test_it_remembers_no_more_than_so_many_tokens(monkeypatch):
-    monkeypatch.setattr(security, "verified_tokens_max", 3)
+    monkeypatch.setattr(module, "verified_tokens_max", 3)
     tokens = tokens_of()
     for _ in range(10):
         actor = Actor(str(uuid.uuid4()), str(uuid.uuid4()))

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from service.logs import configure
 from service.me import service as me
-from service.trace import trace_of
+from service.telemetry.logs import configure
+from service.telemetry.trace import trace_of
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"

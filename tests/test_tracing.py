@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from service import config
-from service.start_error import ConfigError
+from service.process.exits import ConfigError
 from tests.conftest import running
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

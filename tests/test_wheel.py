@@ -34,7 +34,7 @@ def test_it_has_every_query_and_migration(wheel):
     for folder in ("sql", "migrations"):
         for path in (ROOT / folder).rglob("*.sql"):
             assert f"service/{path.relative_to(ROOT)}" in names
-    assert "service/ui/home.html" in names
+    assert "service/web/ui/home.html" in names
     assert not any(name.startswith(("tests/", "bench/")) for name in names)
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service import workers
 from service.__main__ import main
-from service.workers import Worker, listen, merged, seconds_to_prove
+from service.process import workers
+from service.process.workers import Worker, listen, merged, seconds_to_prove
 from tests.process import Process, on
 
 

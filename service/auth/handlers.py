@@ -6,10 +6,10 @@ from aiohttp import web
 
 from service.auth import service
 from service.auth.schemas import Login, Refresh, Registration, Session, TokenRequest
-from service.client import address, agent
-from service.endpoint import ACTOR, BODY, endpoint, no_content, respond
 from service.errors import EmailTaken, TooManyAttempts, Unauthenticated, Unavailable
-from service.keys import DB, REVOCATIONS, SECURITY
+from service.web.endpoint import ACTOR, BODY, endpoint, no_content, respond
+from service.web.keys import DB, REVOCATIONS, SECURITY
+from service.web.request import address, agent
 
 
 @endpoint(

@@ -5,9 +5,9 @@ from typing import Any
 
 from marshmallow import fields, pre_load
 
-from service.fields import Choice
-from service.schema import Input, Output
-from service.text import Email, Text
+from service.web.fields import Choice
+from service.web.schemas import Input, Output
+from service.web.text import Email, Text
 
 password_length_min = 12
 password_length_max = 256

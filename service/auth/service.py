@@ -3,10 +3,11 @@
 import uuid
 from typing import Any
 
-from service.access import Actor
-from service.db import Connectable, Record, queries, refusing
+from service.actor import Actor
+from service.auth.security import Security
+from service.auth.tokens import digest
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
-from service.security import Security, digest
+from service.postgres.pool import Connectable, Record, queries, refusing
 
 # How long a refresh token that was just exchanged may be sent again.
 grace_seconds = 10.0

@@ -4,9 +4,9 @@ from aiohttp import web
 
 from service.balances import service
 from service.balances.schemas import Balances
-from service.endpoint import ACTOR, endpoint, respond
 from service.errors import NotFound
-from service.keys import DB
+from service.web.endpoint import ACTOR, endpoint, respond
+from service.web.keys import DB
 
 
 @endpoint(returns=Balances, refuses=(NotFound,), headers=("ETag",))

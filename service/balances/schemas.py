@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from service.schema import Output
+from service.web.schemas import Output
 
 
 class Balance(Output):

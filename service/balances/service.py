@@ -1,8 +1,8 @@
 """What can be asked about balances."""
 
-from service.access import Actor
-from service.db import Connectable, Record, queries
+from service.actor import Actor
 from service.errors import NotFound
+from service.postgres.pool import Connectable, Record, queries
 
 
 async def get(db: Connectable, actor: Actor, team_id: str) -> Record:

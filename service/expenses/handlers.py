@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from service.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page, sent_versions
 from service.errors import Conflict, Forbidden, NotFound, PreconditionFailed, PreconditionRequired, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, Expenses, ExpensesQuery, NewExpense
-from service.keys import DB
+from service.web.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page, sent_versions
+from service.web.keys import DB
 
 changing = (NotFound, Forbidden, TeamArchived, PreconditionFailed, PreconditionRequired)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several
 from service.members.service import members_max
-from service.schema import Change, Input, Output, PageQuery
-from service.text import Text
+from service.web.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several
+from service.web.schemas import Change, Input, Output, PageQuery
+from service.web.text import Text
 
 # Modes of a split, and how many may pay: more of both are to come, in this shape.
 splits = ["equal", "exact"]

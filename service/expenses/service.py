@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 from service import access
-from service.access import Actor
-from service.db import Connectable, Record, Transaction, queries
+from service.actor import Actor
 from service.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
-from service.expenses.ledger import Ledger, settle
-from service.fields import today
-from service.paging import Page, last_id, position
-from service.paging import page as cut
+from service.expenses.splits import Ledger, settle
+from service.postgres.pool import Connectable, Record, Transaction, queries
+from service.web.fields import today
+from service.web.paging import Page, last_id, position
+from service.web.paging import page as cut
 
 columns = ("description", "amount", "currency", "spent_on", "category", "notes")
 

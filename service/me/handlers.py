@@ -3,12 +3,12 @@
 from aiohttp import web
 
 from service.auth.schemas import User
-from service.client import address
-from service.endpoint import ACTOR, BODY, endpoint, respond
 from service.errors import EmailTaken, TooManyAttempts
-from service.keys import DB, REVOCATIONS, SECURITY
 from service.me import service
 from service.me.schemas import AccountChange
+from service.web.endpoint import ACTOR, BODY, endpoint, respond
+from service.web.keys import DB, REVOCATIONS, SECURITY
+from service.web.request import address
 
 
 @endpoint(returns=User)

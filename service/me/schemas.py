@@ -6,8 +6,8 @@ from typing import Any
 from marshmallow import validates_schema
 
 from service.auth.schemas import Password
-from service.schema import Change
-from service.text import Email, Text
+from service.web.schemas import Change
+from service.web.text import Email, Text
 
 
 class AccountChange(Change):

@@ -1,10 +1,10 @@
 """What can be done with one's own account."""
 
-from service.access import Actor
+from service.actor import Actor
+from service.auth.security import Security
 from service.auth.service import admit
-from service.db import Connectable, Record, queries, refusing
 from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
-from service.security import Security
+from service.postgres.pool import Connectable, Record, queries, refusing
 
 
 async def get(db: Connectable, actor: Actor) -> Record:

@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from service.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page
 from service.errors import AlreadyMember, Forbidden, LastOwner, NotFound, OpenBalance, TeamArchived, TeamFull
-from service.keys import DB
 from service.members import service
 from service.members.schemas import Member, MemberChange, MemberRemoval, Members, MembersQuery, NewMember
+from service.web.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page
+from service.web.keys import DB
 
 
 @endpoint(

@@ -5,10 +5,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.fields import Choice, QueryFlag, Reason
-from service.schema import Change, Input, Output, PageQuery
 from service.teams.schemas import roles
-from service.text import Email, Text
+from service.web.fields import Choice, QueryFlag, Reason
+from service.web.schemas import Change, Input, Output, PageQuery
+from service.web.text import Email, Text
 
 
 class NewMember(Input):

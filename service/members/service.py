@@ -3,11 +3,11 @@
 from typing import Any
 
 from service import access
-from service.access import Actor
-from service.db import Connectable, Record, Transaction, queries
+from service.actor import Actor
 from service.errors import AlreadyMember, Forbidden, Invalid, LastOwner, NotFound, OpenBalance, Refusal, TeamFull
-from service.paging import Page, first_id, position
-from service.paging import page as cut
+from service.postgres.pool import Connectable, Record, Transaction, queries
+from service.web.paging import Page, first_id, position
+from service.web.paging import page as cut
 
 members_max = 200
 

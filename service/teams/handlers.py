@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from service.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page
 from service.errors import Forbidden, NotFound, TeamArchived
-from service.keys import DB
 from service.teams import service
 from service.teams.schemas import NewTeam, Team, TeamChange, Teams, TeamsQuery
+from service.web.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page
+from service.web.keys import DB
 
 
 @endpoint(body=NewTeam, returns=Team, status=HTTPStatus.CREATED, headers=("Location",))

@@ -2,9 +2,9 @@
 
 from marshmallow import fields
 
-from service.fields import Currency, Flag
-from service.schema import Change, Input, Output, PageQuery
-from service.text import Text
+from service.web.fields import Currency, Flag
+from service.web.schemas import Change, Input, Output, PageQuery
+from service.web.text import Text
 
 roles = ["owner", "admin", "member", "viewer"]
 

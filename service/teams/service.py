@@ -1,11 +1,11 @@
 """What can be done with teams."""
 
 from service import access
-from service.access import Actor
-from service.db import Connectable, Record, queries
+from service.actor import Actor
 from service.errors import NotFound, Unauthenticated
-from service.paging import Page, last_id, position
-from service.paging import page as cut
+from service.postgres.pool import Connectable, Record, queries
+from service.web.paging import Page, last_id, position
+from service.web.paging import page as cut
 
 
 async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> Record:

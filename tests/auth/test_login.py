@@ -6,8 +6,8 @@ import dataclasses
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from service.keys import DB, SECURITY
-from service.security import hash_queue_max
+from service.auth.passwords import hash_queue_max
+from service.web.keys import DB, SECURITY
 from tests.conftest import PASSWORD, running
 
 path = "/v1/auth/login"

@@ -5,7 +5,7 @@ import random
 import re
 from collections import Counter
 
-from service.db import queries
+from service.postgres.pool import queries
 
 
 async def balances(team):

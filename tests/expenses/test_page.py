@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from service.db import queries
-from service.paging import last_id
+from service.postgres.pool import queries
+from service.web.paging import last_id
 
 # Expenses of a team with its entries, two on each day and two in each minute.
 FILL = """

@@ -9,8 +9,8 @@ import yaml
 
 from service import __version__
 from service.config import Config, load
+from service.process.exits import SecretError
 from service.routes import routes
-from service.start_error import SecretError
 from tests.kubernetes.manifests import ROOT, Manifests, render, selects, some
 
 K8S = ROOT / "k8s"

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from service.keys import DB
+from service.web.keys import DB
 
 FILL = """
 insert into members (team_id, name, role) select $1, 'Guest ' || number, 'guest' from generate_series(1, $2) as number

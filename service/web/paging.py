@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from service.db import Record
 from service.errors import Invalid
-from service.fields import identifier
+from service.postgres.pool import Record
+from service.web.fields import identifier
 
 # Beyond all rows, where the first page of an order begins.
 first_id = "00000000-0000-0000-0000-000000000000"

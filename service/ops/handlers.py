@@ -8,21 +8,21 @@ from aiohttp import web
 from marshmallow import fields
 
 from service import errors
-from service.db import queries
-from service.endpoint import endpoint, respond, security_headers
-from service.keys import DB, DOCUMENT, LIFECYCLE, SECURITY, WORKER
-from service.metrics import METRICS
-from service.monitor import migration_ids
-from service.schema import Output
-from service.workers import merged
+from service.ops.monitor import migration_ids
+from service.postgres.pool import queries
+from service.process.workers import merged
+from service.telemetry.metrics import METRICS
+from service.web.endpoint import endpoint, respond, security_headers
+from service.web.keys import DB, DOCUMENT, LIFECYCLE, SECURITY, WORKER
+from service.web.schemas import Output
 
-ui = Path(__file__).parent / "ui"
+ui = Path(__file__).parents[1] / "web" / "ui"
 ui_policy = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 ui_types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-ui_files = {path.name: path for path in ui.iterdir() if path.suffix in ui_types}
+ui_files = {path.name: path for path in ui.rglob("*") if path.suffix in ui_types}
 
 
 @endpoint(returns="text/html", public=True)

@@ -11,11 +11,11 @@ import iso4217
 import orjson
 
 from service.config import Config
-from service.db import Database, Record, Transaction, queries, unavailable
 from service.errors import Unavailable
-from service.metrics import Metrics
-from service.migrate import known
-from service.tasks import background
+from service.postgres.migrate import known
+from service.postgres.pool import Database, Record, Transaction, queries, unavailable
+from service.process.tasks import background
+from service.telemetry.metrics import Metrics
 
 lag_every_seconds = 0.25
 look_every_seconds = 15

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from service.start_error import EmbeddedError
+from service.process.exits import EmbeddedError
 
 _SECRET_LENGTH_MINIMUM = 32
 

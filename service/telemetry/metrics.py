@@ -16,9 +16,9 @@ from aioprometheus import Counter, Gauge, Histogram, Registry, histogram, render
 from service import __version__
 
 if TYPE_CHECKING:
-    from service.db import Database
-    from service.lifecycle import Lifecycle
-    from service.security import Security
+    from service.auth.security import Security
+    from service.postgres.pool import Database
+    from service.process.lifecycle import Lifecycle
 
 status_classes = ["", "1xx", "2xx", "3xx", "4xx", "5xx"]
 seconds_buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]

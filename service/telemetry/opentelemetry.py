@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from service import __version__
-from service.endpoint import Handler
-from service.trace import TRACE, Trace
+from service.telemetry.trace import TRACE, Trace
+from service.web.endpoint import Handler
 
 
 class OfRequests(BatchSpanProcessor):

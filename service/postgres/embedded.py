@@ -25,8 +25,8 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from service.data_directory import InUseError, make
-from service.start_error import EmbeddedError
+from service.postgres.data_directory import InUseError, make
+from service.process.exits import EmbeddedError
 
 _COMMAND_TIMEOUT_SECONDS = 120
 _SHUTDOWN_TIMEOUT_SECONDS = 10

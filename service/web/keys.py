@@ -2,12 +2,12 @@
 
 from aiohttp import web
 
+from service.auth.security import Security
+from service.auth.sessions import Revocations
 from service.config import Config
-from service.db import Database
-from service.lifecycle import Lifecycle
-from service.revocation import Revocations
-from service.security import Security
-from service.workers import Worker
+from service.postgres.pool import Database
+from service.process.lifecycle import Lifecycle
+from service.process.workers import Worker
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)

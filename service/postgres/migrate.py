@@ -27,8 +27,8 @@ from yoyo.connections import DatabaseURI
 from yoyo.exceptions import BadMigration
 from yoyo.migrations import Migration, default_migration_table, read_sql_migration
 
-from service import paths
-from service.start_error import ConfigError, MigrationError
+from service.postgres import folders as paths
+from service.process.exits import ConfigError, MigrationError
 
 logging.getLogger("yoyo").setLevel(logging.WARNING)
 

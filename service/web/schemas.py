@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, validates_schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validates_schema
 
-from service.fields import Limit, Reason
-from service.text import Text
+from service.web.fields import Limit, Reason
+from service.web.text import Text
 
 
 class Input(Schema):
@@ -47,6 +47,36 @@ class Output(Schema):
         """Marshmallow's options; in the document, no field but those named."""
 
         unknown = EXCLUDE
+
+
+class FieldError(Output):
+    """Why one value is refused."""
+
+    place = fields.String(
+        required=True, data_key="in", metadata={"enum": ["body", "query", "header"], "description": "Where it was."}
+    )
+    pointer = fields.String(required=True, metadata={"description": "A JSON pointer into that place (RFC 6901)."})
+    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
+    detail = fields.String(required=True, metadata={"description": "A sentence for people, with the numbers."})
+
+
+class OpenNet(Output):
+    """What a member still has to get (or, negative, to give) in a currency."""
+
+    currency = fields.String(required=True)
+    net = fields.Integer(required=True)
+
+
+class Problem(Output):
+    """Why a request was refused (RFC 9457)."""
+
+    type = fields.String(required=True, metadata={"example": "/problems/not-found"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    instance = fields.String(required=True, metadata={"description": "The request id, as in X-Request-Id and the log."})
+    errors = fields.List(fields.Nested(FieldError), metadata={"description": "With status 422: what to mend."})
+    balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is open."})
 
 
 def field_errors(messages: Mapping[Any, Any], place: str, pointer: str = "") -> list[dict[str, str]]:

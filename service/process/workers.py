@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
-from service.start_error import StartError
+from service.process.exits import StartError
 
 # A worker that ends sooner will do so again.
 seconds_to_prove = 5

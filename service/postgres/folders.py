@@ -5,5 +5,5 @@ from pathlib import Path
 
 def folder(name: str) -> Path:
     """Return a data folder: inside the package once installed, beside it in a checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     return package / name if (package / name).is_dir() else package.parent / name

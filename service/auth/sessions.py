@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 
 from service.auth.service import attempts_window_seconds
 from service.config import Config
-from service.db import Database, queries
 from service.errors import Unavailable
-from service.tasks import background
+from service.postgres.pool import Database, queries
+from service.process.tasks import background
 
 poll_seconds = 0.5
 purge_every_polls = 1200

@@ -15,8 +15,8 @@ import orjson
 
 from service.config import Config
 from service.errors import Refusal, Unavailable
-from service.metrics import Metrics
-from service.paths import folder
+from service.postgres.folders import folder
+from service.telemetry.metrics import Metrics
 
 Record = asyncpg.Record
 

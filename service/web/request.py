@@ -1,4 +1,4 @@
-"""Reading a request's body: within a size and a time, and exactly what it says it is."""
+"""What is read of a request: its body, within a size and a time and exactly what it says it is; and who sent it."""
 
 import asyncio
 import json
@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from service.errors import Malformed, RequestTimeout, UnsupportedMediaType
+from service.web.keys import CONFIG
 
 body_bytes_max = 64 * 1024
 body_seconds_max = 15
@@ -69,3 +70,16 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if not name.isprintable():
             raise ValueError("a name has characters that cannot be printed")
     return found
+
+
+def address(request: web.Request) -> str:
+    """Return the network address: the hop before the proxies that are trusted, else the peer."""
+    trusted = request.app[CONFIG].trusted_proxies
+    hops = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
+    return hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.remote or ""
+
+
+def agent(request: web.Request) -> str:
+    """Return what the client calls itself, to recognise a session by."""
+    sent = request.headers.get("User-Agent", "")
+    return "".join(each for each in sent if each.isprintable())[:200]

@@ -11,12 +11,12 @@ from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from service import errors
-from service.endpoint import ACTOR, REQUEST_ID, Handler, security_headers
-from service.fields import identifier
-from service.keys import LIFECYCLE, REVOCATIONS, SECURITY
-from service.logs import current_request, log_request
-from service.metrics import METRICS
-from service.trace import TRACE, trace_of
+from service.telemetry.logs import current_request, log_request
+from service.telemetry.metrics import METRICS
+from service.telemetry.trace import TRACE, trace_of
+from service.web.endpoint import ACTOR, REQUEST_ID, Handler, security_headers
+from service.web.fields import identifier
+from service.web.keys import LIFECYCLE, REVOCATIONS, SECURITY
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 from email_validator import EmailNotValidError, validate_email
 from marshmallow import fields
 
-from service.fields import Value
+from service.web.fields import Value
 
 # Unicode's categories of control characters, lone surrogates, separators of lines, and marks that nobody sees: two
 # names that look the same would not be.

@@ -2,10 +2,10 @@
 
 import asyncpg
 
-from service.db import Transaction, queries, unavailable
-from service.metrics import Metrics
-from service.migrate import connection_arguments
-from service.start_error import ConfigError, DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
+from service.postgres.migrate import connection_arguments
+from service.postgres.pool import Transaction, queries, unavailable
+from service.process.exits import ConfigError, DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
+from service.telemetry.metrics import Metrics
 
 oldest_major = 17
 connect_seconds = 10

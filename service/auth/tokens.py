@@ -1,6 +1,5 @@
-"""Passwords and tokens. No SQL and no HTTP here."""
+"""Access tokens (JWT, RFC 9068) and refresh tokens (opaque)."""
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -8,27 +7,15 @@ import hmac
 import secrets
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
-from service.access import Actor
+from service.actor import Actor
 from service.config import Config
-from service.errors import Unauthenticated, Unavailable
-from service.metrics import Metrics
+from service.errors import Unauthenticated
 
-T = TypeVar("T")
-
-# Password hashes that may wait for a thread; a log-in that comes when there are more is answered 503.
-hash_queue_max = 64
-# Of them, from one network address: nobody keeps all others out.
-hash_queue_of_address_max = 16
 issuer = "expenses"
 audience = "expenses-api"
 algorithm = "HS256"
@@ -37,61 +24,6 @@ token_type = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
 access_token_length_max = 1024
 verified_tokens_max = 4096
 refresh_token_bytes = 16 + 16 + 16
-
-
-class Passwords:
-    """argon2id in a few threads of its own, so that log-ins do not stop everybody else."""
-
-    def __init__(self, config: Config, metrics: Metrics | None = None) -> None:
-        self.metrics = metrics or Metrics()
-        self.hasher = PasswordHasher(
-            time_cost=config.argon2_passes, memory_cost=config.argon2_memory_kib, parallelism=1
-        )
-        self.executor = ThreadPoolExecutor(config.argon2_threads, thread_name_prefix="argon2")
-        self.pending = 0
-        self.pending_from: Counter[str] = Counter()
-        # Checked in place of a password that does not exist, so that it takes the same time.
-        self.nobody = self.hasher.hash(secrets.token_urlsafe())
-
-    async def hash(self, password: str, address: str = "") -> str:
-        """Return the hash to store. Raises Unavailable when too many wait, overall or from one network address."""
-        return await self._run(lambda: self.hasher.hash(password), address)
-
-    async def verify(self, password_hash: str | None, password: str, address: str = "") -> bool:
-        """Return whether a password is the one; None is nobody's. Raises Unavailable as `hash` does."""
-
-        def check() -> bool:
-            try:
-                return self.hasher.verify(password_hash or self.nobody, password)
-            except (VerifyMismatchError, InvalidHashError):
-                return False
-
-        return await self._run(check, address) and password_hash is not None
-
-    def is_outdated(self, password_hash: str) -> bool:
-        """Return whether a hash was made with other parameters than today's."""
-        return self.hasher.check_needs_rehash(password_hash)
-
-    def close(self) -> None:
-        """End the threads."""
-        self.executor.shutdown(cancel_futures=True)
-
-    async def _run(self, work: Callable[[], T], address: str) -> T:
-        is_greedy = address != "" and self.pending_from[address] >= hash_queue_of_address_max
-        if self.pending >= hash_queue_max or is_greedy:
-            raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
-        started = time.perf_counter()
-        self.pending += 1
-        self.pending_from[address] += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
-        finally:
-            self.metrics.hashes.observe(time.perf_counter() - started)
-            self.pending -= 1
-            self.pending_from[address] -= 1
-            # A counter keeps its zeros.
-            if not self.pending_from[address]:
-                del self.pending_from[address]
 
 
 class Tokens:
@@ -181,21 +113,6 @@ class Tokens:
 
     def _refresh(self, content: bytes) -> str:
         return base64.urlsafe_b64encode(content + _tag(self.secret, content)).decode()
-
-
-class Security:
-    """All that proves who somebody is."""
-
-    def __init__(self, config: Config, metrics: Metrics) -> None:
-        # By outcome: all are there from the start, so that the first of a kind shows as an increase.
-        self.logins = Counter(dict.fromkeys(["succeeded", "failed", "limited", "unavailable"], 0))
-        self.passwords = Passwords(config, metrics)
-        self.tokens = Tokens(config)
-        self.refresh_token_seconds = config.refresh_token_seconds
-
-    def close(self) -> None:
-        """End the threads."""
-        self.passwords.close()
 
 
 def _tag(secret: bytes, content: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Whether the service of this container is ready: `python -m service.health`, for images and compose files.
+"""Whether the service of this container is ready: `python -m service.process.health`, for images and compose files.
 
 Imports next to nothing, as it runs every few seconds.
 """

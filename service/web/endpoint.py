@@ -17,12 +17,11 @@ from aiohttp_apispec import docs, form_schema, json_schema, querystring_schema, 
 from marshmallow import Schema, ValidationError
 
 from service import errors
-from service.access import Actor
-from service.body import read_form, read_json
-from service.fields import identifier
-from service.paging import Page
-from service.problem import Problem
-from service.schema import Input, field_errors
+from service.actor import Actor
+from service.web.fields import identifier
+from service.web.paging import Page
+from service.web.request import read_form, read_json
+from service.web.schemas import Input, Problem, field_errors
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

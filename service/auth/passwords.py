@@ -1,0 +1,78 @@
+"""Passwords: argon2id, in a few threads of its own."""
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+from service.config import Config
+from service.errors import Unavailable
+from service.telemetry.metrics import Metrics
+
+T = TypeVar("T")
+
+# Password hashes that may wait for a thread; a log-in that comes when there are more is answered 503.
+hash_queue_max = 64
+# Of them, from one network address: nobody keeps all others out.
+hash_queue_of_address_max = 16
+
+
+class Passwords:
+    """argon2id in a few threads of its own, so that log-ins do not stop everybody else."""
+
+    def __init__(self, config: Config, metrics: Metrics | None = None) -> None:
+        self.metrics = metrics or Metrics()
+        self.hasher = PasswordHasher(
+            time_cost=config.argon2_passes, memory_cost=config.argon2_memory_kib, parallelism=1
+        )
+        self.executor = ThreadPoolExecutor(config.argon2_threads, thread_name_prefix="argon2")
+        self.pending = 0
+        self.pending_from: Counter[str] = Counter()
+        # Checked in place of a password that does not exist, so that it takes the same time.
+        self.nobody = self.hasher.hash(secrets.token_urlsafe())
+
+    async def hash(self, password: str, address: str = "") -> str:
+        """Return the hash to store. Raises Unavailable when too many wait, overall or from one network address."""
+        return await self._run(lambda: self.hasher.hash(password), address)
+
+    async def verify(self, password_hash: str | None, password: str, address: str = "") -> bool:
+        """Return whether a password is the one; None is nobody's. Raises Unavailable as `hash` does."""
+
+        def check() -> bool:
+            try:
+                return self.hasher.verify(password_hash or self.nobody, password)
+            except (VerifyMismatchError, InvalidHashError):
+                return False
+
+        return await self._run(check, address) and password_hash is not None
+
+    def is_outdated(self, password_hash: str) -> bool:
+        """Return whether a hash was made with other parameters than today's."""
+        return self.hasher.check_needs_rehash(password_hash)
+
+    def close(self) -> None:
+        """End the threads."""
+        self.executor.shutdown(cancel_futures=True)
+
+    async def _run(self, work: Callable[[], T], address: str) -> T:
+        is_greedy = address != "" and self.pending_from[address] >= hash_queue_of_address_max
+        if self.pending >= hash_queue_max or is_greedy:
+            raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
+        started = time.perf_counter()
+        self.pending += 1
+        self.pending_from[address] += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        finally:
+            self.metrics.hashes.observe(time.perf_counter() - started)
+            self.pending -= 1
+            self.pending_from[address] -= 1
+            # A counter keeps its zeros.
+            if not self.pending_from[address]:
+                del self.pending_from[address]

@@ -1,0 +1,1 @@
+"""The process: workers, stopping, the health probe, exit statuses, background tasks."""
