@@ -26,7 +26,10 @@ class Contract:
         ]
 
     def check(self, method: str, path: str, answer: Any) -> None:
-        """Raise AssertionError where the status, the media type, or the body is not in the document."""
+        """Raise AssertionError where the answer is not as the document says.
+
+        That is its status, its headers, its media type, its body, and the type of a problem.
+        """
         if answer.status in {304, 500} or method == "HEAD":
             return
         operation = self.operation(method, path)
@@ -36,7 +39,16 @@ class Contract:
             return
         where = f"{method} {path} with {answer.status}"
         assert str(answer.status) in operation["responses"], f"{where} is not documented: {str(answer.body)[:500]}"
-        content = operation["responses"][str(answer.status)].get("content")
+        response = operation["responses"][str(answer.status)]
+        documented = set(response.get("headers", {}))
+        # The last page has no next one.
+        missing = [name for name in documented - {"Link"} if name not in answer.headers]
+        assert not missing, f"{where} lacks {missing}"
+        undocumented = [
+            name for name in ("Location", "ETag", "Link") if name in answer.headers and name not in documented
+        ]
+        assert not undocumented, f"{where} has {undocumented}, not documented"
+        content = response.get("content")
         if content is None:
             assert not answer.body, f"{where} is documented to have no body"
             return

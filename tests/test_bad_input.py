@@ -522,8 +522,8 @@ SPLITS = [
     ({"payers": (9001,)}, "/payers", "The payers come to 9001, 1 more than the amount."),
     ({"payers": (4500, 4500)}, "/payers", "There can be one payer so far"),
     ({"payers": (9000,), "payer": MISSING_ID}, "/payers", "either `payer` or `payers`"),
-    ({"split": "exact", "twice": {"amount": 4500}}, "/participants/1/member_id", "stands in the list before"),
-    ({"split": "equal", "twice": {}}, "/participants/1/member_id", "stands in the list before"),
+    ({"split": "exact", "twice": {"amount": 4500}}, "/participants/1/member_id", "is already in the list"),
+    ({"split": "equal", "twice": {}}, "/participants/1/member_id", "is already in the list"),
 ]
 
 

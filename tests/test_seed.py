@@ -25,7 +25,7 @@ select
 """
 WRITES_EXPENSES = """
 select exists(
-    select 1 from pg_stat_activity where datname = current_database() and query like '%insert into expenses%'
+    select 1 from pg_stat_activity where datname = current_database() and query like 'with_former as%'
     and pid <> pg_backend_pid()
 )
 """

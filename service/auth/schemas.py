@@ -23,6 +23,8 @@ class Password(Text):
 class Registration(Input):
     """A new account."""
 
+    example = {"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}
+
     email = Email(required=True)
     password = Password(required=True)
     name = Text(1, 100, required=True, metadata={"description": "What others see."})
@@ -31,6 +33,8 @@ class Registration(Input):
 class Login(Input):
     """An account's address and password."""
 
+    example = {"email": "ada@example.com", "password": "correct horse battery"}
+
     email = Email(required=True)
     password = Password(1, required=True)
 
@@ -38,11 +42,15 @@ class Login(Input):
 class Refresh(Input):
     """The refresh token of the last answer."""
 
+    example = {"refresh_token": "the one of the last answer"}
+
     refresh_token = Text(1, 200, required=True)
 
 
 class TokenRequest(Input):
     """What an OAuth 2 client sends to log in or to refresh (RFC 6749 §4.3, §6)."""
+
+    example = {"grant_type": "password", "username": "ada@example.com", "password": "correct horse battery"}
 
     grant_type = Choice("password", "refresh_token", required=True)
     username = Email()

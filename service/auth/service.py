@@ -12,7 +12,7 @@ from service.postgres.pool import Connectable, Record, queries, refusing
 # How long a refresh token that was just exchanged may be sent again.
 grace_seconds = 10.0
 
-# Failed log-ins within a window: for an address from one place, and for an address from anywhere.
+# Failed log-ins within a window: to an account from one place, and to an account from anywhere.
 attempts_window_seconds = 15 * 60.0
 attempts_from_one_place_max = 10
 attempts_from_anywhere_max = 100
@@ -22,10 +22,10 @@ not_good = "The refresh token is not good. Log in again."
 
 
 async def register(
-    db: Connectable, security: Security, *, email: str, password: str, name: str, address: str, client: str
+    db: Connectable, security: Security, *, email: str, password: str, name: str, peer: str, client: str
 ) -> dict[str, Any]:
     """Make an account and its first session. Raises EmailTaken."""
-    password_hash = await security.passwords.hash(password, address)
+    password_hash = await security.passwords.hash(password, peer)
     async with db.transaction() as transaction:
         with refusing("users_email_key", EmailTaken()):
             user: Record = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
@@ -36,12 +36,12 @@ async def register(
 
 
 async def login(
-    db: Connectable, security: Security, *, email: str, password: str, address: str, client: str
+    db: Connectable, security: Security, *, email: str, password: str, peer: str, client: str
 ) -> dict[str, Any]:
     """Open a session. Raises Unauthenticated, after the same work whatever is wrong, and TooManyAttempts."""
     outcome = "unavailable"
     try:
-        session = await _login(db, security, email=email, password=password, address=address, client=client)
+        session = await _login(db, security, email=email, password=password, peer=peer, client=client)
         outcome = "succeeded"
     except Unauthenticated:
         outcome = "failed"
@@ -55,20 +55,20 @@ async def login(
 
 
 async def _login(
-    db: Connectable, security: Security, *, email: str, password: str, address: str, client: str
+    db: Connectable, security: Security, *, email: str, password: str, peer: str, client: str
 ) -> dict[str, Any]:
     # Again only where the password was changed, or stored anew, while it was being checked.
     for _ in range(2):
         account: Record | None = await queries.auth.account(db, email=email)
         password_hash = account["password_hash"] if account else None
-        if not await admit(db, security, email=email, address=address, password_hash=password_hash, password=password):
+        if not await admit(db, security, email=email, peer=peer, password_hash=password_hash, password=password):
             break
         user = dict(account or {})
         checked_hash = user.pop("password_hash")
         session = await _open_session(db, security, user, checked_hash, client)
         if session:
             if security.passwords.is_outdated(checked_hash):
-                new_hash = await security.passwords.hash(password, address)
+                new_hash = await security.passwords.hash(password, peer)
                 await queries.auth.rehash(db, user_id=user["user_id"], old_hash=checked_hash, new_hash=new_hash)
             return session
     raise Unauthenticated(wrong)
@@ -79,7 +79,7 @@ async def token(
     security: Security,
     *,
     grant_type: str,
-    address: str,
+    peer: str,
     client: str,
     username: str | None = None,
     password: str | None = None,
@@ -90,7 +90,7 @@ async def token(
     if grant_type == "refresh_token":
         return await refresh(db, security, refresh_token=_sent("refresh_token", refresh_token))
     email, password = _sent("username", username), _sent("password", password)
-    return await login(db, security, email=email, password=password, address=address, client=client)
+    return await login(db, security, email=email, password=password, peer=peer, client=client)
 
 
 def _sent(name: str, value: str | None) -> str:
@@ -123,21 +123,21 @@ async def logout(db: Connectable, actor: Actor) -> None:
 
 
 async def admit(
-    db: Connectable, security: Security, *, email: str, address: str, password_hash: str | None, password: str
+    db: Connectable, security: Security, *, email: str, peer: str, password_hash: str | None, password: str
 ) -> bool:
     """Return whether a password is right; a failure counts, success forgets the failures.
 
     Raises TooManyAttempts, without looking at the password. Tries at the same moment all look before they count, so
     that right passwords do not stand in each other's way; the queue for hashing bounds how many those can be.
     """
-    keys = [digest(f"{email} {address}"), digest(email)]
+    keys = [digest(f"{email} {peer}"), digest(email)]
     limits = dict(zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True))
     failed = False
     async for counted in queries.auth.failures(db, key_hashes=keys, window_seconds=attempts_window_seconds):
         failed = True
         if counted["failures"] >= limits[counted["key_hash"]]:
             raise TooManyAttempts(counted["left_seconds"])
-    admitted = await security.passwords.verify(password_hash, password, address)
+    admitted = await security.passwords.verify(password_hash, password, peer)
     if not admitted:
         await queries.auth.fail(db, key_hashes=keys, window_seconds=attempts_window_seconds)
     elif failed:
@@ -148,7 +148,11 @@ async def admit(
 async def _open_session(
     db: Connectable, security: Security, user: dict[str, Any], checked_hash: str, client: str
 ) -> dict[str, Any] | None:
-    """Return the account with the tokens of a new session, or None where the password has changed meanwhile."""
+    """Return the account with the tokens of a new session, or None where the password has changed meanwhile.
+
+    A change of the password ends the other sessions after its commit, and this looks at the password again after its
+    own: one of the two sees the other's work, so no session of the old password stays.
+    """
     session_id = str(uuid.uuid4())
     refresh_token = security.tokens.first_refresh(session_id)
     opened = await queries.auth.open_session(
@@ -160,7 +164,10 @@ async def _open_session(
         lifetime_seconds=float(security.refresh_token_seconds),
         client=client,
     )
-    return _issued(security, user, session_id, refresh_token) if opened else None
+    ended = opened and await queries.auth.confirm_session(
+        db, session_id=session_id, user_id=user["user_id"], checked_hash=checked_hash
+    )
+    return _issued(security, user, session_id, refresh_token) if opened and not ended else None
 
 
 def _issued(security: Security, user: dict[str, Any], session_id: str, refresh_token: str) -> dict[str, Any]:

@@ -19,5 +19,5 @@ class Balance(Output):
 class Balances(Output):
     """All balances of a team at one of its revisions."""
 
-    items = fields.List(fields.Nested(Balance), required=True)
     revision = fields.Integer(required=True)
+    items = fields.List(fields.Nested(Balance), required=True)

@@ -1,71 +1,59 @@
 """Expenses over HTTP."""
 
-from http import HTTPStatus
+from collections.abc import Sequence
 
 from aiohttp import web
 
-from service.errors import Conflict, Forbidden, NotFound, PreconditionFailed, PreconditionRequired, TeamArchived
+from service.errors import Conflict, Forbidden, NotFound, TeamArchived
 from service.expenses import service
-from service.expenses.schemas import Expense, ExpenseChange, Expenses, ExpensesQuery, NewExpense
-from service.web.endpoint import ACTOR, BODY, QUERY, endpoint, no_content, respond, respond_page, sent_versions
-from service.web.keys import DB
-
-changing = (NotFound, Forbidden, TeamArchived, PreconditionFailed, PreconditionRequired)
+from service.expenses.schemas import Expense, ExpenseChange, ExpensesQuery, NewExpense
+from service.postgres.pool import Record
+from service.web.answers import Created, NoContent, Ok, Page
+from service.web.endpoint import endpoint
+from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
 
 
 @endpoint(
+    Created(Expense, at="expenses.get", etag="version"),
     body=NewExpense,
-    returns=Expense,
-    status=HTTPStatus.CREATED,
     refuses=(NotFound, Forbidden, TeamArchived, Conflict),
-    headers=("Location", "ETag"),
 )
-async def create(request: web.Request) -> web.Response:
+async def create(request: web.Request, team_id: str) -> Record:
     """Record an expense.
 
     In short, `{"description": "Dinner", "amount": 9000}`: you paid, all active members share equally, in the team's
     currency, today. Equal shares differ by at most one minor unit; which members get it depends on nothing but chance.
     """
-    team_id = request.match_info["team_id"]
-    expense = await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
-    location = f"/v1/teams/{team_id}/expenses/{expense['expense_id']}"
-    return respond(request, expense, status=HTTPStatus.CREATED, location=location, etag=expense["version"])
+    return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
 
 
-@endpoint(query=ExpensesQuery, returns=Expenses, refuses=(NotFound,), headers=("Link",))
-async def page(request: web.Request) -> web.Response:
+@endpoint(Page(Expense, by="expense_id"), query=ExpensesQuery, refuses=(NotFound,))
+async def page(request: web.Request, team_id: str) -> Sequence[Record]:
     """List a team's expenses, newest first."""
-    team_id = request.match_info["team_id"]
-    return respond_page(request, await service.page(request.app[DB], request[ACTOR], team_id, **request[QUERY]))
+    return await service.page(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 
 
-@endpoint(returns=Expense, refuses=(NotFound,), headers=("ETag",))
-async def get(request: web.Request) -> web.Response:
+@endpoint(Ok(Expense, etag="version"), refuses=(NotFound,))
+async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Return an expense."""
-    team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
-    expense = await service.get(request.app[DB], request[ACTOR], team_id, expense_id)
-    return respond(request, expense, etag=expense["version"])
+    return await service.get(request.app[DB], request[ACTOR], team_id, expense_id)
 
 
-@endpoint(body=ExpenseChange, returns=Expense, refuses=changing, headers=("ETag",), if_match=True)
-async def update(request: web.Request) -> web.Response:
+@endpoint(Ok(Expense, etag="version"), body=ExpenseChange, if_match=True, refuses=(NotFound, Forbidden, TeamArchived))
+async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Change an expense that you recorded; admins and owners change all.
 
     Send its ETag in If-Match. Shares are computed anew from what is sent and, where nothing is sent, from what was.
     """
-    team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
-    expense = await service.update(
-        request.app[DB], request[ACTOR], team_id, expense_id, versions=sent_versions(request), **request[BODY]
+    return await service.update(
+        request.app[DB], request[ACTOR], team_id, expense_id, versions=request[VERSIONS], **request[BODY]
     )
-    return respond(request, expense, etag=expense["version"])
 
 
-@endpoint(returns=None, status=HTTPStatus.NO_CONTENT, refuses=changing, if_match=True)
-async def delete(request: web.Request) -> web.Response:
+@endpoint(NoContent(), if_match=True, refuses=(NotFound, Forbidden, TeamArchived))
+async def delete(request: web.Request, team_id: str, expense_id: str) -> None:
     """Delete an expense that you recorded; admins and owners delete all.
 
     Send its ETag in If-Match. Nothing of it is shown any more; its rows are kept.
     """
-    team_id, expense_id = request.match_info["team_id"], request.match_info["expense_id"]
-    await service.delete(request.app[DB], request[ACTOR], team_id, expense_id, versions=sent_versions(request))
-    return no_content()
+    await service.delete(request.app[DB], request[ACTOR], team_id, expense_id, versions=request[VERSIONS])

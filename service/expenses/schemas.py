@@ -5,13 +5,14 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
-from service.members.service import members_max
+from service.expenses.splits import modes
+from service.members import members_max
 from service.web.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several
-from service.web.schemas import Change, Input, Output, PageQuery
+from service.web.paging import PageQuery
+from service.web.schemas import Change, Input, Output
 from service.web.text import Text
 
-# Modes of a split, and how many may pay: more of both are to come, in this shape.
-splits = ["equal", "exact"]
+# One payer so far; more are to come, in this shape.
 payers_max = 1
 
 
@@ -46,7 +47,7 @@ class ExpenseFields(Input):
         error_messages={"too_many": "There can be one payer so far, who paid the whole amount; this has {length}."},
         metadata={"description": "In place of `payer`, as answers have it: one so far, with the whole amount."},
     )
-    split = Choice(*splits, metadata={"description": "`exact` takes the participants' amounts."})
+    split = Choice(*modes, metadata={"description": "`exact` takes the participants' amounts."})
     participants = Several(Part(Participant), 1, members_max, metadata={"description": "Between whom it is split."})
 
     @validates_schema
@@ -62,12 +63,16 @@ class NewExpense(ExpenseFields):
     You paid, all active members share equally, in the team's currency, today (UTC), unless something else is sent.
     """
 
+    example = {"description": "Dinner", "amount": 9000}
+
     description = Text(1, 200, required=True)
     amount = Amount(required=True)
 
 
 class ExpenseChange(ExpenseFields, Change):
     """What changes; all else stays as it is."""
+
+    example = {"amount": 9500}
 
 
 class ExpensesQuery(PageQuery):
@@ -99,17 +104,10 @@ class Expense(Output):
     currency = fields.String(required=True)
     spent_on = fields.Date(required=True)
     notes = fields.String(required=True, allow_none=True)
-    split = fields.String(required=True, metadata={"enum": splits})
+    split = fields.String(required=True, metadata={"enum": list(modes)})
     payers = fields.List(fields.Nested(Share), required=True)
     participants = fields.List(fields.Nested(Share), required=True)
     created_by = fields.UUID(required=True, metadata={"description": "The member who recorded it."})
     version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
-
-
-class Expenses(Output):
-    """A page of expenses."""
-
-    items = fields.List(fields.Nested(Expense), required=True)
-    next = fields.String(required=True, allow_none=True)

@@ -1,6 +1,6 @@
 """From what was typed to who paid and who owes: every split ends here, and sums to its amount or is refused."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,28 @@ from service.money import apportion
 
 # Member ids to minor units.
 Shares = dict[str, int]
+# What was typed of members: their ids, each with what the mode takes.
+Parts = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """Who paid and who owes how much of one expense; both sum to its amount."""
+class Mode:
+    """A way to split an amount: what it takes of each participant beside their id, and its arithmetic.
+
+    `divide` is called with the expense's id, its amount and the participants, and returns shares that sum to the
+    amount, or raises Invalid.
+    """
+
+    takes: tuple[str, ...]
+    divide: Callable[[str, int, Parts], Shares]
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Who paid and who owes how much of one expense, and what was typed for it; both sum to its amount."""
 
     split: str
+    typed: dict[str, Any]
     payers: Shares
     participants: Shares
 
@@ -24,6 +39,7 @@ class Ledger:
         member_ids = list(self.payers | self.participants)
         return {
             "split": self.split,
+            "typed": self.typed,
             "payers": _listed(self.payers),
             "participants": _listed(self.participants),
             "member_ids": member_ids,
@@ -32,25 +48,25 @@ class Ledger:
         }
 
 
-def settle(
+def divide(
     expense_id: str,
     amount: int,
     *,
     split: str,
     payer: str,
-    payers: Sequence[Mapping[str, Any]] | None,
-    participants: Sequence[Mapping[str, Any]],
+    payers: Parts | None,
+    participants: Parts,
     allowed: Collection[str],
-) -> Ledger:
+) -> Division:
     """Compute who paid and who owes how much of an expense.
 
-    `payers` stand in place of `payer`. Raises Invalid where a member is not allowed or stands twice, an amount is
+    `payers` stand in place of `payer`. Raises Invalid where a member is not allowed or is listed twice, an amount is
     missing or too many, or amounts do not come to the expense's.
     """
-    paid = {payer: amount} if payers is None else _exact(amount, payers, "payers")
-    owed = (
-        _equal(expense_id, amount, participants) if split == "equal" else _exact(amount, participants, "participants")
-    )
+    mode = modes[split]
+    paid = {payer: amount} if payers is None else _exact_payers(amount, payers)
+    _check_taken(split, mode, participants)
+    owed = mode.divide(expense_id, amount, participants)
     for pointer, shares in (("/payer" if payers is None else "/payers", paid), ("/participants", owed)):
         for member_id in shares:
             if member_id not in allowed:
@@ -63,41 +79,67 @@ def settle(
     for shares in (paid, owed):
         if sum(shares.values()) != amount or min(shares.values()) < 0:
             raise AssertionError(f"a split of {amount} came to {shares}")
-    return Ledger(split, paid, owed)
+    # A single payer paid the whole amount, whatever it is changed to.
+    typed_payers = {"payer": next(iter(paid))} if len(paid) == 1 else {"payers": payers}
+    return Division(split, typed_payers | {"participants": participants}, paid, owed)
 
 
-def _equal(expense_id: str, amount: int, participants: Sequence[Mapping[str, Any]]) -> Shares:
-    for index, participant in enumerate(participants):
-        if "amount" in participant:
-            raise Invalid.at(
-                f"/participants/{index}/amount",
-                "not_in_split",
-                'The equal split computes the amounts; leave this out, or send `"split": "exact"`.',
-            )
+def taken(split: str, participants: Parts) -> Parts:
+    """Return participants with what a mode takes of them and nothing else."""
+    names = ("member_id", *modes[split].takes)
+    return [{name: each[name] for name in names if name in each} for each in participants]
+
+
+def _equal(expense_id: str, amount: int, participants: Parts) -> Shares:
     return apportion(amount, dict.fromkeys(_ids(participants, "participants"), 1), seed=expense_id)
 
 
-def _exact(amount: int, parts: Sequence[Mapping[str, Any]], name: str) -> Shares:
+def _exact(_: str, amount: int, participants: Parts) -> Shares:
+    return _summed(amount, participants, "participants", "shares")
+
+
+def _exact_payers(amount: int, payers: Parts) -> Shares:
+    return _summed(amount, payers, "payers", "payers")
+
+
+def _summed(amount: int, parts: Parts, name: str, subject: str) -> Shares:
     for index, part in enumerate(parts):
         if "amount" not in part:
             raise Invalid.at(f"/{name}/{index}/amount", "required", "With the exact split this is required.")
     shares = {each: part["amount"] for each, part in zip(_ids(parts, name), parts, strict=True)}
     total = sum(shares.values())
     if total != amount:
-        subject = "shares" if name == "participants" else "payers"
         difference = f"{abs(amount - total)} {'less' if total < amount else 'more'} than the amount"
         raise Invalid.at(f"/{name}", "sum", f"The {subject} come to {total}, {difference}.")
     return shares
 
 
-def _ids(parts: Sequence[Mapping[str, Any]], name: str) -> list[str]:
+def _check_taken(split: str, mode: Mode, participants: Parts) -> None:
+    for index, participant in enumerate(participants):
+        for name in participant:
+            if name != "member_id" and name not in mode.takes:
+                raise Invalid.at(
+                    f"/participants/{index}/{name}",
+                    "not_in_split",
+                    f'The {split} split computes the amounts; leave this out, or send `"split": "exact"`.',
+                )
+
+
+def _ids(parts: Parts, name: str) -> list[str]:
     found: list[str] = []
     for index, part in enumerate(parts):
         if part["member_id"] in found:
-            raise Invalid.at(f"/{name}/{index}/member_id", "repeated", "This member stands in the list before.")
+            raise Invalid.at(f"/{name}/{index}/member_id", "repeated", "This member is already in the list.")
         found.append(part["member_id"])
     return found
 
 
 def _listed(shares: Shares) -> list[dict[str, Any]]:
     return [{"member_id": member_id, "amount": amount} for member_id, amount in shares.items()]
+
+
+# The modes there are. A mode is here with what it takes and its arithmetic, or it is not there at all.
+modes: dict[str, Mode] = {
+    "equal": Mode(takes=(), divide=_equal),
+    "exact": Mode(takes=("amount",), divide=_exact),
+}

@@ -13,6 +13,8 @@ from service.web.text import Email, Text
 class AccountChange(Change):
     """What changes; all else stays as it is. A new address or password needs the current password."""
 
+    example = {"name": "Ada Lovelace"}
+
     name = Text(1, 100)
     email = Email()
     password = Password()

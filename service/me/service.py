@@ -17,7 +17,7 @@ async def update(
     actor: Actor,
     security: Security,
     *,
-    address: str,
+    peer: str,
     name: str | None = None,
     email: str | None = None,
     password: str | None = None,
@@ -29,8 +29,8 @@ async def update(
     """
     checked_hash = None
     if email is not None or password is not None:
-        checked_hash = await _check(db, actor, security, address, current_password)
-    password_hash = None if password is None else await security.passwords.hash(password, address)
+        checked_hash = await _check(db, actor, security, peer, current_password)
+    password_hash = None if password is None else await security.passwords.hash(password, peer)
     async with db.transaction() as transaction:
         with refusing("users_email_key", EmailTaken()):
             user: Record | None = await queries.me.update(
@@ -46,11 +46,18 @@ async def update(
         if user is None:
             raise Conflict("The password was changed meanwhile. Nothing was changed now.")
         if password_hash is not None:
-            await queries.me.revoke_others(transaction, user_id=actor.user_id, session_id=actor.session_id)
+            await _end_other_sessions(transaction, actor)
+    if password_hash is not None:
+        # And those that were opened with the old password while this was not committed yet.
+        await _end_other_sessions(db, actor)
     return user
 
 
-async def _check(db: Connectable, actor: Actor, security: Security, address: str, current_password: str | None) -> str:
+async def _end_other_sessions(db: Connectable, actor: Actor) -> None:
+    await queries.me.revoke_others(db, user_id=actor.user_id, session_id=actor.session_id)
+
+
+async def _check(db: Connectable, actor: Actor, security: Security, peer: str, current_password: str | None) -> str:
     """Return the password hash that the current password was checked against."""
     if current_password is None:
         raise Invalid.at("/current_password", "required", "A new address or password needs the current password.")
@@ -60,7 +67,7 @@ async def _check(db: Connectable, actor: Actor, security: Security, address: str
         db,
         security,
         email=user["email"],
-        address=address,
+        peer=peer,
         password_hash=password_hash,
         password=current_password,
     ):

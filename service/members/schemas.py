@@ -7,12 +7,15 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from service.teams.schemas import roles
 from service.web.fields import Choice, QueryFlag, Reason
-from service.web.schemas import Change, Input, Output, PageQuery
+from service.web.paging import PageQuery, first_id
+from service.web.schemas import Change, Input, Output
 from service.web.text import Email, Text
 
 
 class NewMember(Input):
     """An account by its address, or a guest by a name."""
+
+    example = {"name": "Grandma"}
 
     email = Email(metadata={"description": "Of the account to add."})
     role = Choice(*roles, metadata={"description": "Of the account to add; `member` unless said."})
@@ -30,12 +33,16 @@ class NewMember(Input):
 class MemberChange(Change):
     """What changes; all else stays as it is."""
 
+    example = {"name": "Granny"}
+
     name = Text(1, 100)
     role = Choice(*roles)
 
 
 class MembersQuery(PageQuery):
     """Which members to list."""
+
+    start_id = first_id
 
     status = Choice("active", "former", "all", load_default="active")
 
@@ -57,10 +64,3 @@ class Member(Output):
     role = fields.String(required=True, metadata={"enum": [*roles, "guest"]})
     joined_at = fields.DateTime(required=True)
     left_at = fields.DateTime(required=True, allow_none=True, metadata={"description": "Since when a former member."})
-
-
-class Members(Output):
-    """A page of members."""
-
-    items = fields.List(fields.Nested(Member), required=True)
-    next = fields.String(required=True, allow_none=True)

@@ -12,7 +12,8 @@ from service.ops.monitor import migration_ids
 from service.postgres.pool import queries
 from service.process.workers import merged
 from service.telemetry.metrics import METRICS
-from service.web.endpoint import endpoint, respond, security_headers
+from service.web.answers import Media, Ok, security_headers
+from service.web.endpoint import endpoint
 from service.web.keys import DB, DOCUMENT, LIFECYCLE, SECURITY, WORKER
 from service.web.schemas import Output
 
@@ -25,7 +26,7 @@ ui_types = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml
 ui_files = {path.name: path for path in ui.rglob("*") if path.suffix in ui_types}
 
 
-@endpoint(returns="text/html", public=True)
+@endpoint(Media("text/html"), public=True)
 async def home(request: web.Request) -> web.Response:
     """Show where the documents, the health and the metrics are."""
     page = (ui / "home.html").read_text()
@@ -38,17 +39,17 @@ class Health(Output):
     status = fields.String(required=True, metadata={"enum": ["ok"]})
 
 
-@endpoint(returns=Health, public=True)
-async def live(request: web.Request) -> web.Response:
+@endpoint(Ok(Health), public=True)
+async def live(_: web.Request) -> dict[str, str]:
     """Tell that the process runs.
 
     Never asks the database: restarting this process would not mend that.
     """
-    return respond(request, {"status": "ok"})
+    return {"status": "ok"}
 
 
-@endpoint(returns=Health, refuses=(errors.Unavailable,), public=True)
-async def ready(request: web.Request) -> web.Response:
+@endpoint(Ok(Health), refuses=(errors.Unavailable,), public=True)
+async def ready(request: web.Request) -> dict[str, str]:
     """Tell whether requests can be answered.
 
     The database answers, and the newest migration is applied.
@@ -58,10 +59,10 @@ async def ready(request: web.Request) -> web.Response:
     newest = migration_ids()[-1]
     if not await queries.ops.migrated(request.app[DB], migration_id=newest):
         raise errors.Unavailable(f"The migration {newest} is not applied.", retry_after_seconds=5)
-    return respond(request, {"status": "ok"})
+    return {"status": "ok"}
 
 
-@endpoint(returns="text/plain", public=True)
+@endpoint(Media("text/plain"), public=True)
 async def metrics(request: web.Request) -> web.Response:
     """Return the metrics in Prometheus' text format, those of all workers where there are several."""
     text = metrics_text(request.app)
@@ -75,33 +76,33 @@ def metrics_text(app: web.Application) -> str:
     return app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])
 
 
-@endpoint(returns="application/json", public=True)
+@endpoint(Media("application/json"), public=True)
 async def document(request: web.Request) -> web.Response:
     """Return this API's OpenAPI document."""
     return web.Response(body=request.app[DOCUMENT], content_type="application/json")
 
 
-@endpoint(returns="text/html", public=True)
+@endpoint(Media("text/html"), public=True)
 async def docs(_: web.Request) -> web.Response:
     """Show the API in Swagger UI, to read and to try."""
     return _html((ui / "docs.html").read_text())
 
 
-@endpoint(returns="*/*", refuses=(errors.NotFound,), public=True)
-async def docs_file(request: web.Request) -> web.StreamResponse:
+@endpoint(Media("*/*"), refuses=(errors.NotFound,), public=True)
+async def docs_file(_: web.Request, file: str) -> web.StreamResponse:
     """Return a script or a style of the pages."""
-    path = ui_files.get(request.match_info["file"])
+    path = ui_files.get(file)
     if path is None:
         raise errors.NotFound
     headers = {"Content-Type": ui_types[path.suffix], **security_headers, "Cache-Control": "public, max-age=3600"}
     return web.FileResponse(path, headers=headers)
 
 
-@endpoint(returns="text/html", refuses=(errors.NotFound,), public=True)
-async def problem(request: web.Request) -> web.Response:
+@endpoint(Media("text/html"), refuses=(errors.NotFound,), public=True)
+async def problem(_: web.Request, slug: str) -> web.Response:
     """Explain a type of problem."""
     for refusal in errors.refusals():
-        if refusal.slug() == request.match_info["slug"]:
+        if refusal.slug() == slug:
             page = (ui / "problem.html").read_text()
             about = re.sub("`(.+?)`", r"<code>\1</code>", html.escape(refusal.about()))
             return _html(page.format(slug=refusal.slug(), status=refusal.status.value, about=about))

@@ -3,7 +3,8 @@
 from marshmallow import fields
 
 from service.web.fields import Currency, Flag
-from service.web.schemas import Change, Input, Output, PageQuery
+from service.web.paging import PageQuery
+from service.web.schemas import Change, Input, Output
 from service.web.text import Text
 
 roles = ["owner", "admin", "member", "viewer"]
@@ -12,12 +13,16 @@ roles = ["owner", "admin", "member", "viewer"]
 class NewTeam(Input):
     """A new team."""
 
+    example = {"name": "Trip to Paris", "currency": "EUR"}
+
     name = Text(1, 100, required=True)
     currency = Currency(required=True, metadata={"description": "Of expenses that name no other."})
 
 
 class TeamChange(Change):
     """What changes; all else stays as it is."""
+
+    example = {"name": "Trip to Rome"}
 
     name = Text(1, 100)
     currency = Currency(metadata={"description": "Of expenses to come; past ones keep theirs."})
@@ -39,10 +44,3 @@ class Team(Output):
     revision = fields.Integer(required=True)
     archived_at = fields.DateTime(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
-
-
-class Teams(Output):
-    """A page of teams."""
-
-    items = fields.List(fields.Nested(Team), required=True)
-    next = fields.String(required=True, allow_none=True)

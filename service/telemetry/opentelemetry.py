@@ -5,7 +5,7 @@ OTEL_TRACES_SAMPLER, …).
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -20,7 +20,6 @@ from opentelemetry.trace import SpanKind, StatusCode, Tracer
 
 from service import __version__
 from service.telemetry.trace import TRACE, Trace
-from service.web.endpoint import Handler
 
 
 class OfRequests(BatchSpanProcessor):
@@ -51,7 +50,9 @@ def trace(app: web.Application) -> None:
 
 def _recording(tracer: Tracer) -> Any:
     @web.middleware
-    async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def record(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
         """Record a request's span, with the names of OpenTelemetry's semantic conventions for HTTP."""
         resource = request.match_info.route.resource
         attributes = {"http.request.method": request.method, "http.route": resource.canonical if resource else ""}

@@ -14,9 +14,9 @@ from service import errors
 from service.telemetry.logs import current_request, log_request
 from service.telemetry.metrics import METRICS
 from service.telemetry.trace import TRACE, trace_of
-from service.web.endpoint import ACTOR, REQUEST_ID, Handler, security_headers
+from service.web.answers import security_headers
 from service.web.fields import identifier
-from service.web.keys import LIFECYCLE, REVOCATIONS, SECURITY
+from service.web.keys import ACTOR, LIFECYCLE, REQUEST_ID, REVOCATIONS, SECURITY, Handler
 
 log = logging.getLogger(__name__)
 

@@ -17,20 +17,6 @@ Teams record who paid what for whom, and always know who owes whom.
 Amounts are integers of the currency's minor unit: 12.50 EUR is `1250`, 500 JPY is `500`. Lists come in pages: pass a
 page's `next` as `after` to get the one after it. Every refusal is a problem document (RFC 9457).
 """
-# What Swagger UI offers to send; it would make up values for every field, and change what nobody meant to change.
-examples: dict[str, dict[str, Any]] = {
-    "auth.register": {"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"},
-    "auth.login": {"email": "ada@example.com", "password": "correct horse battery"},
-    "auth.token": {"grant_type": "password", "username": "ada@example.com", "password": "correct horse battery"},
-    "auth.refresh": {"refresh_token": "the one of the last answer"},
-    "me.update": {"name": "Ada Lovelace"},
-    "teams.create": {"name": "Trip to Paris", "currency": "EUR"},
-    "teams.update": {"name": "Trip to Rome"},
-    "members.create": {"name": "Grandma"},
-    "members.update": {"name": "Granny"},
-    "expenses.create": {"description": "Dinner", "amount": 9000},
-    "expenses.update": {"amount": 9500},
-}
 body_types = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
@@ -78,7 +64,7 @@ def _operation(path: str, name: str, kept: dict[str, Any]) -> dict[str, Any]:
             # apispec's plugin takes a schema apart into its parameters.
             parameters.append({"in": "query", "schema": each["schema"]})
         else:
-            content = {body_types[each["location"]]: {"schema": each["schema"], "example": examples[name]}}
+            content = {body_types[each["location"]]: {"schema": each["schema"], "example": each["schema"].example}}
             operation["requestBody"] = {"required": True, "content": content}
     if parameters:
         operation["parameters"] = parameters

@@ -3,50 +3,67 @@
 import base64
 import datetime
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import orjson
+from marshmallow import post_load
 
 from service.errors import Invalid
-from service.postgres.pool import Record
-from service.web.fields import identifier
+from service.web.fields import Limit, identifier
+from service.web.schemas import Input
+from service.web.text import Text
 
-# Beyond all rows, where the first page of an order begins.
 first_id = "00000000-0000-0000-0000-000000000000"
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
-last_key = {
+
+# Before all rows in an order that goes down.
+start_keys: dict[str, Any] = {
     "spent_on": datetime.date.max,
     "created_at": datetime.datetime.max.replace(tzinfo=datetime.UTC),
     "id": None,
 }
+parsers: dict[str, Callable[[Any], Any]] = {
+    "spent_on": datetime.date.fromisoformat,
+    "created_at": lambda key: datetime.datetime.fromisoformat(key).astimezone(datetime.UTC),
+    "id": lambda _: None,
+}
 
 
-class Page(NamedTuple):
-    """The rows of a page, and the cursor of the one after it, or None on the last."""
+class PageQuery(Input):
+    """The base of what a list is asked with.
 
-    items: Sequence[Record]
-    next: str | None
+    Loads `after` as the position that the page begins behind: the key of the order that `sort` names (None where the id
+    is all there is to it) and an id; and `limit` as it was sent.
+    """
+
+    start_id: ClassVar[str] = last_id
+
+    limit = Limit()
+    after = Text(1, 200, metadata={"description": "The `next` of the page before."})
+
+    @post_load
+    def read_cursor(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Put the position in the cursor's place. Raises Invalid for a cursor that is none, or of another order."""
+        sort = data.get("sort", "id")
+        after = data.get("after")
+        data["after"] = (start_keys[sort], self.start_id) if after is None else _read(after, sort)
+        return data
 
 
-def page(rows: Sequence[Record], limit: int, id_name: str, sort: str = "id") -> Page:
-    """Cut a page out of up to `limit + 1` rows."""
+def cut(rows: Sequence[Any], query: dict[str, Any], id_name: str) -> tuple[Sequence[Any], str | None]:
+    """Return up to `limit` of the rows, and the cursor of the next page where there is one."""
+    limit, sort = query["limit"], query.get("sort", "id")
     if len(rows) <= limit:
-        return Page(rows, None)
+        return rows, None
     last = rows[limit - 1]
     position = [sort, None if sort == "id" else last[sort], last[id_name]]
-    return Page(rows[:limit], base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode())
+    return rows[:limit], base64.urlsafe_b64encode(orjson.dumps(position)).rstrip(b"=").decode()
 
 
-def position(after: str | None, start_id: str, sort: str = "id") -> tuple[Any, str]:
-    """Return the key and the id that a cursor stands for, or where an order begins.
-
-    Raises Invalid for a cursor that is none, or one of another order.
-    """
-    if after is None:
-        return last_key[sort], start_id
+def _read(cursor: str, sort: str) -> tuple[Any, str]:
     try:
-        found_sort, key, found_id = orjson.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-        key = _parse[sort](key)
+        found_sort, key, found_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        key = parsers[sort](key)
     except (ValueError, TypeError, OverflowError):
         raise _not_a_cursor() from None
     if found_sort != sort or not (isinstance(found_id, str) and identifier.fullmatch(found_id)):
@@ -57,10 +74,3 @@ def position(after: str | None, start_id: str, sort: str = "id") -> tuple[Any, s
 def _not_a_cursor() -> Invalid:
     detail = "This is not the `next` of a page of this list in this order."
     return Invalid.at("/after", "not_a_cursor", detail, place="query")
-
-
-_parse: dict[str, Callable[[Any], Any]] = {
-    "spent_on": datetime.date.fromisoformat,
-    "created_at": lambda key: datetime.datetime.fromisoformat(key).astimezone(datetime.UTC),
-    "id": lambda _: None,
-}

@@ -72,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def address(request: web.Request) -> str:
+def peer(request: web.Request) -> str:
     """Return the network address: the hop before the proxies that are trusted, else the peer."""
     trusted = request.app[CONFIG].trusted_proxies
     hops = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]

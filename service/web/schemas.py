@@ -1,16 +1,20 @@
 """The bases of schemas, and what their refusals look like in a problem document."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validates_schema
 
-from service.web.fields import Limit, Reason
-from service.web.text import Text
+from service.web.fields import Reason
 
 
 class Input(Schema):
-    """The base of what comes in: unknown fields are refused."""
+    """The base of what comes in: unknown fields are refused.
+
+    `example` is what Swagger UI offers to send of a body; it would make up a value for every field otherwise.
+    """
+
+    example: ClassVar[dict[str, Any]] = {}
 
     class Meta:
         """Marshmallow's options."""
@@ -31,13 +35,6 @@ class Change(Input):
         """Refuse a change of nothing."""
         if not data:
             raise ValidationError(Reason("There is nothing to change in this.", "empty"))
-
-
-class PageQuery(Input):
-    """The base of what a list is asked with."""
-
-    limit = Limit()
-    after = Text(1, 200, metadata={"description": "The `next` of the page before."})
 
 
 class Output(Schema):

@@ -10,11 +10,15 @@ order by tried.key_hash
 on conflict (key_hash) do update
     set
         failures = case
-            when login_failures.window_started_at < now() - :window_seconds * interval '1 second' then 1
+            when
+                login_failures.window_started_at
+                < excluded.window_started_at - :window_seconds * interval '1 second' then 1
             else login_failures.failures + 1
         end,
         window_started_at = case
-            when login_failures.window_started_at < now() - :window_seconds * interval '1 second' then now()
+            when
+                login_failures.window_started_at
+                < excluded.window_started_at - :window_seconds * interval '1 second' then excluded.window_started_at
             else login_failures.window_started_at
         end
 returning key_hash;

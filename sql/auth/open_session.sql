@@ -1,6 +1,5 @@
 -- name: open_session(session_id, user_id, checked_hash, refresh_hash, lifetime_seconds, client)$
--- Begin a session; nothing when the password that was checked is the account's no longer. The lock makes a change of the
--- password wait, which then ends this session with the others.
+-- Begin a session; nothing when the password that was checked is the account's no longer. auth.confirm_session follows.
 insert into sessions (session_id, user_id, refresh_hash, expires_at, client)
 select
     :session_id,
@@ -13,5 +12,4 @@ where
     users.user_id = :user_id
     and users.password_hash = :checked_hash
     and users.deleted_at is null
-for share
 returning session_id;

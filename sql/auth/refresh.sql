@@ -5,7 +5,7 @@ update sessions
 set
     refresh_hash = :next_hash,
     previous_hash = :token_hash,
-    refreshed_at = case when sessions.refresh_hash = :token_hash then now() else sessions.refreshed_at end,
+    refreshed_at = case when sessions.refresh_hash = :token_hash then (select now()) else sessions.refreshed_at end,
     expires_at = now() + :lifetime_seconds * interval '1 second'
 from users
 where

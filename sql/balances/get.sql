@@ -4,13 +4,13 @@
 with
 team as (
     select
-        teams.team_id,
         teams.currency,
         teams.revision
     from actors
     inner join teams on actors.team_id = teams.team_id
     where
         actors.team_id = :team_id
+        and teams.team_id = :team_id
         and actors.user_id = :user_id
 ),
 
@@ -47,7 +47,7 @@ select
         from members
         left join balance on members.member_id = balance.member_id
         where
-            members.team_id = team.team_id
+            members.team_id = :team_id
             and (members.left_at is null or balance.net <> 0)
     ) as items
 from team;

@@ -1,20 +1,51 @@
--- name: create(team_id, user_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, payers, participants, everybody, member_ids, paid, owed)^
--- Record an expense with its entries. Nothing unless the actor records in the team and all it names can be named
--- now; with `everybody`, also unless the participants are all active members.
+-- name: create(team_id, user_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, everybody, member_ids, paid, owed)^
+-- Record an expense with its entries, or say why not. `everybody` is null, or all active members, between whom it is
+-- split. Asked while the team is locked, after expenses.prepare.
 with
-actor as (
-    select member_id
+former as (
+    select members.member_id
+    from members
+    where
+        members.team_id = :team_id
+        and members.left_at is not null
+        and members.member_id = any(:member_ids::uuid[])
+),
+
+verdict as (
+    select
+        actors.member_id,
+        actors.role as actor_role,
+        case
+            when not actors.can_record then 'recorders-only'
+            when actors.is_archived then 'team-archived'
+            when
+                :everybody::uuid[] <> array(
+                    select members.member_id
+                    from members
+                    where
+                        members.team_id = :team_id
+                        and members.left_at is null
+                    order by members.member_id
+                )
+                or (
+                    select count(distinct open_balances.member_id)
+                    from open_balances
+                    where
+                        open_balances.team_id = :team_id
+                        and open_balances.member_id = any(array(select former.member_id from former))
+                ) <> (select count(*) from former)
+                then 'members-changed'
+        end as refusal
     from actors
     where
-        team_id = :team_id
-        and user_id = :user_id
-        and role in ('owner', 'admin', 'member')
+        actors.team_id = :team_id
+        and actors.user_id = :user_id
 ),
 
 expense as (
     insert into expenses (
         team_id, expense_id, description, category, amount, currency, spent_on, notes,
-        split, payers, participants, created_by
+        split, typed, payers, participants, created_by
     )
     select
         :team_id,
@@ -23,20 +54,15 @@ expense as (
         :category,
         :amount,
         :currency,
-        :spent_on,
+        coalesce(:spent_on::date, (select (now() at time zone 'utc')::date)),
         :notes,
         :split,
+        :typed,
         :payers,
         :participants,
-        actor.member_id
-    from actor
-    where (
-        select
-            count(*) filter (where parties.member_id = any(:member_ids::uuid[])) = cardinality(:member_ids::uuid[])
-            and (not :everybody or count(*) filter (where parties.is_active) = jsonb_array_length(:participants))
-        from parties
-        where parties.team_id = :team_id
-    )
+        verdict.member_id
+    from verdict
+    where verdict.refusal is null
     returning
         expense_id,
         description,
@@ -46,6 +72,7 @@ expense as (
         spent_on,
         notes,
         split,
+        typed,
         payers,
         participants,
         created_by,
@@ -81,18 +108,8 @@ history as (
 )
 
 select
-    expense_id,
-    description,
-    category,
-    amount,
-    currency,
-    spent_on,
-    notes,
-    split,
-    payers,
-    participants,
-    created_by,
-    version,
-    created_at,
-    updated_at
-from expense;
+    expense.*,
+    verdict.refusal,
+    verdict.actor_role
+from verdict
+left join expense on true;

@@ -1,33 +1,74 @@
--- name: current(team_id, user_id, expense_id)^
--- A live expense as it is, with what a change of it needs to know: who acts, and who can be named. Asked while
--- the team is locked, so none of it changes before the write.
+-- name: current(team_id, user_id, expense_id, versions)^
+-- What a change of a live expense starts from: what it is, what was typed, and who can be named; or why the actor may not
+-- change it, at one of some versions, or at any where they are null. Asked while the team is locked.
+with
+actor as (
+    select
+        member_id,
+        role,
+        can_record,
+        can_manage,
+        is_archived
+    from actors
+    where
+        team_id = :team_id
+        and user_id = :user_id
+),
+
+expense as (
+    select
+        description,
+        category,
+        amount,
+        currency,
+        spent_on,
+        notes,
+        split,
+        created_by,
+        version,
+        typed::text as typed,
+        payers::text as payers,
+        participants::text as participants
+    from expenses
+    where
+        team_id = :team_id
+        and expense_id = :expense_id
+        and kind = 'expense'
+        and deleted_at is null
+)
+
 select
-    actors.member_id as actor_id,
-    actors.role as actor_role,
-    expenses.expense_id,
-    expenses.description,
-    expenses.category,
-    expenses.amount,
-    expenses.currency,
-    expenses.spent_on,
-    expenses.notes,
-    expenses.split,
-    expenses.payers::text as payers,
-    expenses.participants::text as participants,
-    expenses.created_by,
-    expenses.version,
-    expenses.created_at,
-    expenses.updated_at,
+    expense.*,
+    actor.member_id as actor_id,
+    actor.role as actor_role,
+    :versions::integer[] as sent_versions,
+    case
+        when not actor.can_record then 'recorders-only'
+        when actor.is_archived then 'team-archived'
+        when expense.version is null then 'no-such-expense'
+        when not actor.can_manage and expense.created_by <> actor.member_id then 'managers-or-recorder-only'
+        when expense.version <> all(:versions::integer[]) then 'other-version'
+    end as refusal,
     array(
-        select parties.member_id
-        from parties
-        where parties.team_id = :team_id
+        select members.member_id
+        from members
+        where
+            members.team_id = :team_id
+            and members.left_at is null
+        union all
+        select open_balances.member_id
+        from open_balances
+        where
+            open_balances.team_id = :team_id
+            and open_balances.member_id = any(
+                array(
+                    select former.member_id
+                    from members as former
+                    where
+                        former.team_id = :team_id
+                        and former.left_at is not null
+                )
+            )
     ) as member_ids
-from actors
-inner join expenses on actors.team_id = expenses.team_id
-where
-    actors.team_id = :team_id
-    and actors.user_id = :user_id
-    and expenses.expense_id = :expense_id
-    and expenses.kind = 'expense'
-    and expenses.deleted_at is null;
+from actor
+left join expense on true;

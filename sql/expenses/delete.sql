@@ -1,25 +1,48 @@
--- name: delete(team_id, user_id, revision, expense_id, versions)$
--- Take an expense and its entries out of the ledger; the expense keeps all that a restore needs. Nothing unless the
--- actor recorded it or is an admin, and it still has one of the versions; null means whichever it has.
+-- name: delete(team_id, user_id, revision, expense_id, versions)^
+-- Take an expense and its entries out of the ledger, or say why not; the expense keeps all that a restore needs. It must
+-- have one of some versions, or any where they are null. Asked while the team is locked.
 with
+actor as (
+    select
+        member_id,
+        role,
+        can_record,
+        can_manage,
+        is_archived
+    from actors
+    where
+        team_id = :team_id
+        and user_id = :user_id
+),
+
 before as (
     select
-        expenses.expense_id,
-        actors.member_id as actor_id,
+        expenses.version,
+        expenses.created_by,
         to_jsonb(expenses) as record
-    from actors
-    inner join expenses on actors.team_id = expenses.team_id
+    from expenses
     where
-        actors.team_id = :team_id
-        and actors.user_id = :user_id
+        expenses.team_id = :team_id
         and expenses.expense_id = :expense_id
         and expenses.kind = 'expense'
         and expenses.deleted_at is null
-        and (:versions::integer[] is null or expenses.version = any(:versions))
-        and (
-            actors.role in ('owner', 'admin')
-            or (actors.role = 'member' and actors.member_id = expenses.created_by)
-        )
+),
+
+verdict as (
+    select
+        actor.member_id as actor_id,
+        actor.role as actor_role,
+        before.version,
+        before.record,
+        case
+            when not actor.can_record then 'recorders-only'
+            when actor.is_archived then 'team-archived'
+            when before.version is null then 'no-such-expense'
+            when not actor.can_manage and before.created_by <> actor.member_id then 'managers-or-recorder-only'
+            when before.version <> all(:versions::integer[]) then 'other-version'
+        end as refusal
+    from actor
+    left join before on true
 ),
 
 expense as (
@@ -28,10 +51,11 @@ expense as (
         version = expenses.version + 1,
         updated_at = now(),
         deleted_at = now()
-    from before
+    from verdict
     where
         expenses.team_id = :team_id
-        and expenses.expense_id = before.expense_id
+        and expenses.expense_id = :expense_id
+        and verdict.refusal is null
     returning expenses.expense_id
 ),
 
@@ -40,16 +64,25 @@ ledger as (
     using expense
     where
         entries.team_id = :team_id
-        and entries.expense_id = expense.expense_id
+        and entries.expense_id = :expense_id
+),
+
+history as (
+    insert into revisions (team_id, revision, actor_id, action, subject_id, before)
+    select
+        :team_id,
+        :revision,
+        verdict.actor_id,
+        'expenses.delete',
+        expense.expense_id,
+        verdict.record
+    from expense
+    cross join verdict
 )
 
-insert into revisions (team_id, revision, actor_id, action, subject_id, before)
 select
-    :team_id,
-    :revision,
-    before.actor_id,
-    'expenses.delete',
-    before.expense_id,
-    before.record
-from before
-returning subject_id;
+    refusal,
+    actor_role,
+    version,
+    :versions::integer[] as sent_versions
+from verdict;

@@ -1,25 +1,9 @@
 -- name: page_by_spent_on(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, size)
 -- A team's live expenses, last spent first, from the one after (`after_key`, `after_id`); a null filter lets all through.
-select
-    expense_id,
-    description,
-    category,
-    amount,
-    currency,
-    spent_on,
-    notes,
-    split,
-    payers,
-    participants,
-    created_by,
-    version,
-    created_at,
-    updated_at
-from expenses
+select live_expenses.*
+from live_expenses
 where
-    team_id = :team_id
-    and kind = 'expense'
-    and deleted_at is null
+    live_expenses.team_id = :team_id
     and exists (
         select 1
         from actors
@@ -34,19 +18,19 @@ where
             from entries
             where
                 entries.team_id = :team_id
-                and entries.expense_id = expenses.expense_id
+                and entries.expense_id = live_expenses.expense_id
                 and entries.member_id = :payer
                 and entries.paid > 0
         )
     )
     and (
         :participant::uuid is null
-        or participants @> jsonb_build_array(jsonb_build_object('member_id', :participant::uuid))
+        or live_expenses.participants @> jsonb_build_array(jsonb_build_object('member_id', :participant::uuid))
     )
-    and (:category::text is null or category = :category)
-    and (:spent_from::date is null or spent_on >= :spent_from)
-    and (:spent_to::date is null or spent_on <= :spent_to)
-    and (:q::text is null or strpos(lower(description), lower(:q)) > 0)
-    and (spent_on, expense_id) < (:after_key::date, :after_id::uuid)
-order by spent_on desc, expense_id desc
+    and (:category::text is null or live_expenses.category = :category)
+    and (:spent_from::date is null or live_expenses.spent_on >= :spent_from)
+    and (:spent_to::date is null or live_expenses.spent_on <= :spent_to)
+    and (:q::text is null or strpos(lower(live_expenses.description), lower(:q)) > 0)
+    and (live_expenses.spent_on, live_expenses.expense_id) < (:after_key::date, :after_id::uuid)
+order by live_expenses.spent_on desc, live_expenses.expense_id desc
 limit :size;

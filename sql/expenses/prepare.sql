@@ -1,6 +1,6 @@
 -- name: prepare(team_id, user_id)^
--- Begin recording an expense: lock the team as teams.lock does, and say all that a split needs to know. What this saw
--- may be older than the lock it waited for; expenses.create checks it again.
+-- Begin recording an expense: lock the team as teams.lock does, and tell all that a split needs to know, or why there can
+-- be none. What this saw may be older than the lock it waited for; expenses.create decides.
 with
 team as (
     update teams
@@ -8,34 +8,48 @@ team as (
     from actors
     where
         teams.team_id = :team_id
-        and teams.archived_at is null
         and actors.team_id = :team_id
         and actors.user_id = :user_id
-        and actors.role in ('owner', 'admin', 'member')
     returning
         teams.revision,
         teams.currency,
-        actors.member_id
+        actors.member_id,
+        actors.role,
+        actors.can_record,
+        actors.is_archived
 )
 
 select
     team.revision,
     team.currency,
     team.member_id,
+    team.role as actor_role,
+    case
+        when not team.can_record then 'recorders-only'
+        when team.is_archived then 'team-archived'
+    end as refusal,
     uuidv7() as expense_id,
     array(
-        select parties.member_id
-        from parties
+        select members.member_id
+        from members
         where
-            parties.team_id = :team_id
-            and parties.is_active
-        order by parties.member_id
-    ) as member_ids,
+            members.team_id = :team_id
+            and members.left_at is null
+        order by members.member_id
+    ) as active_ids,
     array(
-        select parties.member_id
-        from parties
+        select distinct open_balances.member_id
+        from open_balances
         where
-            parties.team_id = :team_id
-            and not parties.is_active
-    ) as former_ids
+            open_balances.team_id = :team_id
+            and open_balances.member_id = any(
+                array(
+                    select former.member_id
+                    from members as former
+                    where
+                        former.team_id = :team_id
+                        and former.left_at is not null
+                )
+            )
+    ) as open_former_ids
 from team;

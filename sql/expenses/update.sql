@@ -1,4 +1,4 @@
--- name: update(team_id, actor_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, payers, participants, member_ids, paid, owed)^
+-- name: update(team_id, actor_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, member_ids, paid, owed)^
 -- Put an expense and its entries in place of what they were. Asked while the team is locked, after expenses.current.
 with
 before as (
@@ -19,14 +19,15 @@ expense as (
         spent_on = :spent_on,
         notes = :notes,
         split = :split,
+        typed = :typed,
         payers = :payers,
         participants = :participants,
         version = expenses.version + 1,
         updated_at = now()
+    from before
     where
-        team_id = :team_id
-        and expense_id = :expense_id
-        and deleted_at is null
+        expenses.team_id = :team_id
+        and expenses.expense_id = :expense_id
     returning
         expense_id,
         description,
@@ -36,12 +37,14 @@ expense as (
         spent_on,
         notes,
         split,
+        typed,
         payers,
         participants,
         created_by,
         version,
         created_at,
-        updated_at
+        updated_at,
+        before.record
 ),
 
 dropped as (
@@ -49,7 +52,7 @@ dropped as (
     using expense
     where
         entries.team_id = :team_id
-        and entries.expense_id = expense.expense_id
+        and entries.expense_id = :expense_id
         and entries.member_id <> all(:member_ids::uuid[])
 ),
 
@@ -80,25 +83,10 @@ history as (
         :actor_id,
         'expenses.update',
         expense.expense_id,
-        before.record,
-        to_jsonb(expense)
+        expense.record,
+        to_jsonb(expense) - 'record'
     from expense
-    cross join before
 )
 
-select
-    expense_id,
-    description,
-    category,
-    amount,
-    currency,
-    spent_on,
-    notes,
-    split,
-    payers,
-    participants,
-    created_by,
-    version,
-    created_at,
-    updated_at
+select expense.*
 from expense;

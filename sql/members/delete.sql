@@ -1,53 +1,73 @@
--- name: delete(team_id, user_id, revision, member_id, keep_balance)$
--- Make a member a former one. Nothing unless the actor may (an owner all, an admin all but owners, everybody
--- themselves), an owner remains, and the member's balance is zero in every currency or is to be kept.
+-- name: delete(team_id, user_id, revision, member_id, keep_balance)^
+-- Make an active member a former one, or say why not. An owner removes all, an admin all but owners, everybody
+-- themselves. Asked while the team is locked.
 with
 actor as (
     select
         member_id,
-        role
+        role,
+        can_manage,
+        is_archived
     from actors
     where
         team_id = :team_id
         and user_id = :user_id
 ),
 
-former as (
-    update members
-    set left_at = now()
-    from actor
+target as (
+    select
+        members.member_id,
+        members.role
+    from members
     where
         members.team_id = :team_id
         and members.member_id = :member_id
         and members.left_at is null
-        and (
-            actor.role = 'owner'
-            or (actor.role = 'admin' and members.role <> 'owner')
-            or actor.member_id = members.member_id
-        )
-        and (
-            members.role <> 'owner'
-            or exists (
-                select 1
-                from actors as other
-                where
-                    other.team_id = :team_id
-                    and other.role = 'owner'
-                    and other.member_id <> :member_id
-            )
-        )
-        and (
-            :keep_balance
-            or not exists (
-                select 1
-                from entries
-                where
-                    entries.team_id = :team_id
-                    and entries.member_id = :member_id
-                group by entries.currency
-                having sum(entries.paid) <> sum(entries.owed)
-            )
-        )
+),
+
+owners as (
+    select count(*) as number
+    from actors
+    where
+        team_id = :team_id
+        and role = 'owner'
+),
+
+balance as (
+    select json_agg(json_build_object('currency', currency, 'net', net) order by currency) as balances
+    from open_balances
+    where
+        team_id = :team_id
+        and member_id = :member_id
+),
+
+verdict as (
+    select
+        actor.member_id as actor_id,
+        actor.role as actor_role,
+        balance.balances,
+        case
+            when actor.is_archived then 'team-archived'
+            when target.member_id is null then 'no-such-member'
+            when not actor.can_manage and actor.member_id <> target.member_id then 'managers-only'
+            when actor.role <> 'owner' and target.role = 'owner' then 'owners-change-owners'
+            when target.role = 'owner' and owners.number = 1 then 'last-owner'
+            when balance.balances is not null and not :keep_balance then 'open-balance'
+        end as refusal
+    from actor
+    cross join owners
+    cross join balance
+    left join target on true
+),
+
+former as (
+    update members
+    set left_at = now()
+    from verdict
+    where
+        members.team_id = :team_id
+        and members.member_id = :member_id
+        and verdict.refusal is null
     returning
         members.member_id,
         members.user_id,
@@ -55,16 +75,23 @@ former as (
         members.role,
         members.joined_at,
         members.left_at
+),
+
+history as (
+    insert into revisions (team_id, revision, actor_id, action, subject_id, after)
+    select
+        :team_id,
+        :revision,
+        verdict.actor_id,
+        'members.delete',
+        former.member_id,
+        to_jsonb(former)
+    from former
+    cross join verdict
 )
 
-insert into revisions (team_id, revision, actor_id, action, subject_id, after)
 select
-    :team_id,
-    :revision,
-    actor.member_id,
-    'members.delete',
-    former.member_id,
-    to_jsonb(former)
-from former
-cross join actor
-returning subject_id;
+    refusal,
+    actor_role,
+    balances
+from verdict;

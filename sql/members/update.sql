@@ -1,11 +1,13 @@
 -- name: update(team_id, user_id, revision, member_id, name, role)^
--- Change a member's name or role; null leaves it as it is. Nothing unless the actor may: an owner all, an admin all but
--- owners, everybody their own name. A guest has no role to change, and the last owner stays one.
+-- Change an active member's name or role, or say why not; null leaves it as it is. An owner changes all, an admin all but
+-- owners, everybody their own name. Asked while the team is locked.
 with
 actor as (
     select
         member_id,
-        role
+        role,
+        can_manage,
+        is_archived
     from actors
     where
         team_id = :team_id
@@ -15,11 +17,39 @@ actor as (
 before as (
     select
         members.member_id,
+        members.role,
         to_jsonb(members) as record
     from members
     where
+        members.team_id = :team_id
+        and members.member_id = :member_id
+        and members.left_at is null
+),
+
+owners as (
+    select count(*) as number
+    from actors
+    where
         team_id = :team_id
-        and member_id = :member_id
+        and role = 'owner'
+),
+
+verdict as (
+    select
+        actor.member_id as actor_id,
+        actor.role as actor_role,
+        case
+            when actor.is_archived then 'team-archived'
+            when before.member_id is null then 'no-such-member'
+            when not actor.can_manage and (:role::text is not null or actor.member_id <> before.member_id)
+                then 'managers-only'
+            when actor.role <> 'owner' and 'owner' in (before.role, :role) then 'owners-change-owners'
+            when before.role = 'guest' and :role::text is not null then 'guests-have-no-role'
+            when before.role = 'owner' and :role::text <> 'owner' and owners.number = 1 then 'last-owner'
+        end as refusal
+    from actor
+    cross join owners
+    left join before on true
 ),
 
 member as (
@@ -27,36 +57,20 @@ member as (
     set
         name = coalesce(:name, members.name),
         role = coalesce(:role, members.role)
-    from actor
+    from verdict
+    cross join before
     where
         members.team_id = :team_id
         and members.member_id = :member_id
-        and members.left_at is null
-        and (
-            actor.role = 'owner'
-            or (actor.role = 'admin' and members.role <> 'owner' and coalesce(:role::text, '') <> 'owner')
-            or (actor.member_id = members.member_id and :role::text is null)
-        )
-        and (:role::text is null or members.role <> 'guest')
-        and (
-            members.role <> 'owner'
-            or coalesce(:role::text, 'owner') = 'owner'
-            or exists (
-                select 1
-                from actors as other
-                where
-                    other.team_id = :team_id
-                    and other.role = 'owner'
-                    and other.member_id <> :member_id
-            )
-        )
+        and verdict.refusal is null
     returning
         members.member_id,
         members.user_id,
         members.name,
         members.role,
         members.joined_at,
-        members.left_at
+        members.left_at,
+        before.record
 ),
 
 history as (
@@ -64,21 +78,18 @@ history as (
     select
         :team_id,
         :revision,
-        actor.member_id,
+        verdict.actor_id,
         'members.update',
         member.member_id,
-        before.record,
-        to_jsonb(member)
+        member.record,
+        to_jsonb(member) - 'record'
     from member
-    cross join actor
-    cross join before
+    cross join verdict
 )
 
 select
-    member_id,
-    user_id,
-    name,
-    role,
-    joined_at,
-    left_at
-from member;
+    member.*,
+    verdict.refusal,
+    verdict.actor_role
+from verdict
+left join member on true;

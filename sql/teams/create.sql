@@ -28,7 +28,6 @@ owner as (
     cross join users
     where users.user_id = :user_id
     returning
-        team_id,
         member_id,
         role
 ),
@@ -47,13 +46,7 @@ history as (
 )
 
 select
-    team.team_id,
-    team.name,
-    team.currency,
-    owner.member_id,
-    owner.role,
-    team.revision,
-    team.archived_at,
-    team.created_at
+    team.*,
+    owner.*
 from team
 cross join owner;

@@ -1,39 +1,40 @@
--- name: delete(team_id, user_id)$
--- Mark a team as deleted: nobody finds it any more, its rows stay. Nothing unless the actor is an owner.
+-- name: delete(team_id, user_id, revision)^
+-- Mark a team as deleted, or say why not: nobody finds it any more, its rows stay. Asked while the team is locked.
 with
-owner as (
+verdict as (
     select
-        team_id,
-        member_id
+        member_id,
+        role,
+        case when role <> 'owner' then 'owners-only' end as refusal
     from actors
     where
         team_id = :team_id
         and user_id = :user_id
-        and role = 'owner'
 ),
 
 team as (
     update teams
-    set
-        revision = teams.revision + 1,
-        deleted_at = now()
-    from owner
+    set deleted_at = now()
+    from verdict
     where
         teams.team_id = :team_id
-        and owner.team_id = teams.team_id
-        and teams.deleted_at is null
-    returning
-        teams.team_id,
-        teams.revision,
-        owner.member_id
+        and verdict.refusal is null
+    returning teams.team_id
+),
+
+history as (
+    insert into revisions (team_id, revision, actor_id, action, subject_id)
+    select
+        :team_id,
+        :revision,
+        verdict.member_id,
+        'teams.delete',
+        team.team_id
+    from team
+    cross join verdict
 )
 
-insert into revisions (team_id, revision, actor_id, action, subject_id)
 select
-    team.team_id,
-    team.revision,
-    team.member_id,
-    'teams.delete',
-    team.team_id
-from team
-returning team_id;
+    refusal,
+    role as actor_role
+from verdict;

@@ -1,67 +1,80 @@
--- name: update(team_id, user_id, name, currency, archived)^
--- Change a team; null leaves a field as it is. Nothing unless the actor is an owner or an admin, and the team is not
--- archived: then it takes no other change before it is taken back. Asked after teams.hold.
+-- name: update(team_id, user_id, revision, name, currency, archived)^
+-- Change a team, or say why not; null leaves a field as it is. An archived team takes no other change before it is taken
+-- back. Asked while the team is locked.
 with
-before as (
+actor as (
     select
-        teams.team_id,
-        actors.member_id,
-        actors.role,
-        to_jsonb(teams) as record
+        member_id,
+        role,
+        can_manage,
+        is_archived
     from actors
-    inner join teams on actors.team_id = teams.team_id
     where
-        actors.team_id = :team_id
-        and actors.user_id = :user_id
-        and actors.role in ('owner', 'admin')
+        team_id = :team_id
+        and user_id = :user_id
+),
+
+verdict as (
+    select
+        member_id,
+        role,
+        case
+            when not can_manage then 'managers-only'
+            when is_archived and :archived::boolean is not false and coalesce(:name, :currency) is not null
+                then 'team-archived'
+        end as refusal
+    from actor
+),
+
+before as (
+    select to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
+    from teams
+    where teams.team_id = :team_id
 ),
 
 team as (
     update teams
     set
-        revision = teams.revision + 1,
         name = coalesce(:name, teams.name),
         currency = coalesce(:currency, teams.currency),
         archived_at = case
             when :archived::boolean is null then teams.archived_at
-            when :archived::boolean then coalesce(teams.archived_at, now())
+            when :archived::boolean then coalesce(teams.archived_at, (select now()))
         end
-    from before
+    from verdict
+    cross join before
     where
         teams.team_id = :team_id
-        and before.team_id = teams.team_id
-        and (teams.archived_at is null or :archived::boolean is false or coalesce(:name, :currency) is null)
+        and verdict.refusal is null
     returning
         teams.team_id,
         teams.name,
         teams.currency,
         teams.revision,
         teams.archived_at,
-        teams.created_at
+        teams.created_at,
+        before.record
 ),
 
 history as (
     insert into revisions (team_id, revision, actor_id, action, subject_id, before, after)
     select
-        team.team_id,
-        team.revision,
-        before.member_id,
+        :team_id,
+        :revision,
+        verdict.member_id,
         'teams.update',
         team.team_id,
-        before.record,
-        to_jsonb(team)
+        team.record,
+        to_jsonb(team) - 'record'
     from team
-    cross join before
+    cross join verdict
 )
 
 select
-    team.team_id,
-    team.name,
-    team.currency,
-    before.member_id,
-    before.role,
-    team.revision,
-    team.archived_at,
-    team.created_at
-from team
-cross join before;
+    team.*,
+    verdict.member_id,
+    verdict.role,
+    verdict.refusal,
+    verdict.role as actor_role
+from verdict
+left join team on true;

@@ -1,0 +1,1 @@
+alter table expenses drop column typed;

@@ -1,0 +1,185 @@
+"""What an endpoint answers with when it does not refuse: status, headers and body, from the record that it returns."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from operator import itemgetter
+from typing import Any, ClassVar
+
+import orjson
+from aiohttp import web
+from marshmallow import Schema, fields
+
+from service.web.keys import QUERY
+from service.web.paging import cut
+from service.web.schemas import Output
+
+# On every response that has no policy of its own, as the pages have (OWASP REST Security Cheat Sheet).
+security_headers = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Server": "expenses",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+header_descriptions = {
+    "Location": "Where it is.",
+    "ETag": "Its version, for If-Match and If-None-Match.",
+    "Link": 'The next page: `<…>; rel="next"` (RFC 8288).',
+}
+
+
+class Answer:
+    """The base of all answers."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.OK
+
+    def response(self, request: web.Request, result: Any) -> web.StreamResponse:
+        """Return the response that a handler's result becomes."""
+        raise NotImplementedError
+
+    def documented(self) -> dict[str, Any]:
+        """Return the headers and the content of the response in the API's document."""
+        raise NotImplementedError
+
+
+class Ok(Answer):
+    """200 with a record: the fields of its schema, whatever else the record has.
+
+    `etag` is the field that is its version: the client that has it already is answered 304.
+    """
+
+    def __init__(self, schema: type[Schema], *, etag: str = "") -> None:
+        self.schema = schema
+        self.etag = etag
+        self.pick = _picker(schema)
+
+    def response(self, request: web.Request, result: Any) -> web.StreamResponse:
+        """Return the record as JSON."""
+        record = self.pick(result)
+        headers = self.headers(request, record)
+        if self.etag:
+            headers["ETag"] = f'"{record[self.etag]}"'
+            if "If-None-Match" in request.headers and _is_known(request, headers["ETag"]):
+                return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+        return _json(record, self.status, headers)
+
+    def headers(self, _request: web.Request, _record: Mapping[str, Any]) -> dict[str, str]:
+        """Return the headers besides the ETag."""
+        return {}
+
+    def documented(self) -> dict[str, Any]:
+        """Return the schema and the headers."""
+        return _described(self.schema, *(["ETag"] if self.etag else []))
+
+
+class Created(Ok):
+    """201 with a record and its address: `at` is the name of the route where it is read."""
+
+    status = HTTPStatus.CREATED
+
+    def __init__(self, schema: type[Schema], *, at: str, etag: str = "") -> None:
+        super().__init__(schema, etag=etag)
+        self.at = at
+
+    def headers(self, request: web.Request, record: Mapping[str, Any]) -> dict[str, str]:
+        """Return the address, with the ids of this request's path and of the record in it."""
+        path = request.app.router[self.at].canonical
+        return {"Location": path.format_map({**request.match_info, **record})}
+
+    def documented(self) -> dict[str, Any]:
+        """Return the schema and the headers."""
+        return _described(self.schema, "Location", *(["ETag"] if self.etag else []))
+
+
+class Page(Answer):
+    """200 with a page of records and the next one's address in a Link header (RFC 8288).
+
+    The handler returns up to one record more than the query's `limit`; `by` is the field with their ids.
+    """
+
+    def __init__(self, schema: type[Schema], *, by: str) -> None:
+        self.by = by
+        self.pick = _picker(schema)
+        self.schema = Output.from_dict(
+            {
+                "items": fields.List(fields.Nested(schema), required=True),
+                "next": fields.String(required=True, allow_none=True),
+            },
+            name=f"{schema.__name__}s",
+        )
+
+    def response(self, request: web.Request, result: Any) -> web.StreamResponse:
+        """Return the page as JSON."""
+        items, cursor = cut(result, request[QUERY], self.by)
+        headers = {"Link": f'<{request.rel_url.update_query(after=cursor)}>; rel="next"'} if cursor else {}
+        return _json({"items": items, "next": cursor}, self.status, headers, self.pick)
+
+    def documented(self) -> dict[str, Any]:
+        """Return the schema and the header."""
+        return _described(self.schema, "Link")
+
+
+class NoContent(Answer):
+    """204, whatever the handler returns."""
+
+    status = HTTPStatus.NO_CONTENT
+
+    def response(self, _request: web.Request, _result: Any) -> web.StreamResponse:
+        """Return the response."""
+        return web.Response(status=self.status)
+
+    def documented(self) -> dict[str, Any]:
+        """Return no content."""
+        return {}
+
+
+class Media(Answer):
+    """200 with what the handler returns as it is: a response of a media type."""
+
+    def __init__(self, media_type: str) -> None:
+        self.media_type = media_type
+
+    def response(self, _request: web.Request, result: Any) -> web.StreamResponse:
+        """Return the handler's response."""
+        response: web.StreamResponse = result
+        return response
+
+    def documented(self) -> dict[str, Any]:
+        """Return the media type."""
+        kind = "object" if self.media_type.endswith("json") else "string"
+        return {"content": {self.media_type: {"schema": {"type": kind}}}}
+
+
+def _picker(schema: type[Schema]) -> Callable[[Any], dict[str, Any]]:
+    """Return what takes the fields of a schema out of a record: what is not declared is not shown."""
+    names = tuple(schema().fields)
+    if len(names) == 1:
+        return lambda record: {names[0]: record[names[0]]}
+    values_of = itemgetter(*names)
+    return lambda record: dict(zip(names, values_of(record), strict=True))
+
+
+def _json(
+    content: Any, status: HTTPStatus, headers: dict[str, str], default: Callable[[Any], Any] | None = None
+) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(content, default=default, option=orjson.OPT_UTC_Z),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+    )
+
+
+def _is_known(request: web.Request, etag: str) -> bool:
+    """Return whether If-None-Match has the ETag, by the weak comparison (RFC 9110 §13.1.2)."""
+    if request.method not in {"GET", "HEAD"}:
+        return False
+    sent = ",".join(request.headers.getall("If-None-Match", []))
+    return not {etag, "*"}.isdisjoint(each.strip().removeprefix("W/") for each in sent.split(","))
+
+
+def _described(schema: type[Schema], *headers: str) -> dict[str, Any]:
+    return {
+        "schema": schema,
+        "headers": {name: {"description": header_descriptions[name], "schema": {"type": "string"}} for name in headers},
+    }

@@ -1,0 +1,100 @@
+-- name: create(team_id, user_id, revision, email, name, role, members_max)^
+-- Add the account with an address, or take back one that had left; with a null address, add a guest with a name. Or say
+-- why not. Asked while the team is locked.
+with
+actor as (
+    select
+        member_id,
+        role,
+        can_manage,
+        is_archived
+    from actors
+    where
+        team_id = :team_id
+        and user_id = :user_id
+),
+
+account as (
+    select
+        users.user_id,
+        users.name
+    from users
+    where
+        users.email = :email::text
+        and users.deleted_at is null
+),
+
+present as (
+    select
+        count(*) as members,
+        coalesce(bool_or(members.user_id = account.user_id), false) as is_member
+    from members
+    left join account on members.user_id = account.user_id
+    where
+        members.team_id = :team_id
+        and members.left_at is null
+),
+
+verdict as (
+    select
+        actor.member_id as actor_id,
+        actor.role as actor_role,
+        account.user_id,
+        present.members,
+        coalesce(account.name, :name) as name,
+        case
+            when not actor.can_manage then 'managers-only'
+            when actor.is_archived then 'team-archived'
+            when :role = 'owner' and actor.role <> 'owner' then 'owners-name-owners'
+            when :email::text is not null and account.user_id is null then 'no-account'
+            when present.is_member then 'already-member'
+            when present.members >= :members_max then 'team-full'
+        end as refusal
+    from actor
+    cross join present
+    left join account on true
+),
+
+member as (
+    insert into members (team_id, user_id, name, role)
+    select
+        :team_id,
+        verdict.user_id,
+        verdict.name,
+        :role
+    from verdict
+    where verdict.refusal is null
+    on conflict on constraint members_team_id_user_id_key do update
+        set
+            role = excluded.role,
+            joined_at = excluded.joined_at,
+            left_at = null
+    returning
+        member_id,
+        user_id,
+        name,
+        role,
+        joined_at,
+        left_at
+),
+
+history as (
+    insert into revisions (team_id, revision, actor_id, action, subject_id, after)
+    select
+        :team_id,
+        :revision,
+        verdict.actor_id,
+        'members.create',
+        member.member_id,
+        to_jsonb(member)
+    from member
+    cross join verdict
+)
+
+select
+    member.*,
+    verdict.refusal,
+    verdict.actor_role,
+    verdict.members
+from verdict
+left join member on true;

@@ -1,0 +1,9 @@
+-- name: is_visible(team_id, user_id)$
+-- Whether the actor is in a team: asked when a read found nothing in it.
+select exists(
+    select 1
+    from actors
+    where
+        team_id = :team_id
+        and user_id = :user_id
+);
