@@ -26,7 +26,7 @@ set
             from teams
             where
                 teams.team_id = :team_id
-                and teams.team_id = revisions.subject_id
+                and revisions.subject_id = :team_id
         )
     )
 where revisions.team_id = :team_id
