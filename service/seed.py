@@ -19,7 +19,7 @@ from service.errors import EmailTaken
 from service.expenses import service as expenses
 from service.members import service as members
 from service.money import apportion
-from service.postgres.pool import Transaction, connect, queries, refusing
+from service.postgres.pool import Transaction, connect, on_violation, queries
 from service.teams import service as teams
 from service.web.fields import today
 
@@ -201,7 +201,7 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
     actors = {}
     for name in people:
         email = address(name)
-        with refusing("users_email_key", EmailTaken(f"there is an account {email} already.")):
+        with on_violation("users_email_key", raises=EmailTaken(f"there is an account {email} already.")):
             user = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
         actors[name] = Actor(user["user_id"], "")
     stories = [_story(team, random) for team in seeded]

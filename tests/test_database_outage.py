@@ -211,7 +211,9 @@ async def test_a_read_only_server_is_still_read(own_server, impatient):
 async def test_a_full_pool_is_not_waited_for_long(impatient):
     async with household(replace(impatient, statement_seconds=5)) as home:
         database, size = home.service.app[DB], impatient.pool_size
-        holding = [asyncio.create_task(database.fetchval("select pg_sleep(2)")) for _ in range(size)]
+        holding = [
+            asyncio.create_task(database.ask("fetchval", "test.sleep", "select pg_sleep(2)", [])) for _ in range(size)
+        ]
         await asyncio.sleep(0.1)
         await home.is_refused(WAIT_SECONDS + 0.5, home.reads)
         await asyncio.gather(*holding)
@@ -305,7 +307,7 @@ async def test_what_the_database_says_of_an_outage_is_not_told(impatient, databa
         answer, _ = await home.ask("GET", "/v1/me")
         assert answer.body["detail"] == "The database does not answer just now. Send the request again."
         with pytest.raises(Unavailable):
-            await home.service.app[DB].fetchval("select 1")
+            await home.service.app[DB].ask("fetchval", "test.one", "select 1", [])
         proxy.heal()
 
 

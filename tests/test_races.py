@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
-import aiosql
 import pytest
 
 from service.me import service as me
 from service.postgres import pool as db_module
 from service.postgres.folders import folder
-from service.postgres.pool import Database, queries
+from service.postgres.pool import Database
+from service.postgres.queries import queries, query
 from tests.conftest import PASSWORD, ROWS
 
 WAITING = """
@@ -47,7 +47,7 @@ def without(monkeypatch, name, replacements):
     for guard, instead in replacements:
         assert guard in sql
         sql = sql.replace(guard, instead)
-    monkeypatch.setattr(getattr(queries, feature), verb, getattr(aiosql.from_str(sql, "asyncpg"), verb))
+    monkeypatch.setattr(getattr(queries, feature), verb, query(name, sql))
 
 
 async def wait_for(db, count):

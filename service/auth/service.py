@@ -7,7 +7,7 @@ from service.actor import Actor
 from service.auth.security import Security
 from service.auth.tokens import digest
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
-from service.postgres.pool import Connectable, Record, queries, refusing
+from service.postgres.pool import Connectable, Record, on_violation, queries
 
 # How long a refresh token that was just exchanged may be sent again.
 grace_seconds = 10.0
@@ -27,7 +27,7 @@ async def register(
     """Make an account and its first session. Raises EmailTaken."""
     password_hash = await security.passwords.hash(password, peer)
     async with db.transaction() as transaction:
-        with refusing("users_email_key", EmailTaken()):
+        with on_violation("users_email_key", raises=EmailTaken()):
             user: Record = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
         session = await _open_session(transaction, security, dict(user), password_hash, client)
         if session is None:

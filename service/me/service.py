@@ -4,7 +4,7 @@ from service.actor import Actor
 from service.auth.security import Security
 from service.auth.service import admit
 from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
-from service.postgres.pool import Connectable, Record, queries, refusing
+from service.postgres.pool import Connectable, Record, on_violation, queries
 
 
 async def get(db: Connectable, actor: Actor) -> Record:
@@ -32,7 +32,7 @@ async def update(
         checked_hash = await _check(db, actor, security, peer, current_password)
     password_hash = None if password is None else await security.passwords.hash(password, peer)
     async with db.transaction() as transaction:
-        with refusing("users_email_key", EmailTaken()):
+        with on_violation("users_email_key", raises=EmailTaken()):
             user: Record | None = await queries.me.update(
                 transaction,
                 user_id=actor.user_id,

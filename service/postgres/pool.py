@@ -2,32 +2,22 @@
 
 import asyncio
 import logging
-import operator
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any
 from weakref import WeakValueDictionary
 
-import aiosql
 import asyncpg
 import orjson
 
 from service.config import Config
 from service.errors import Refusal, Unavailable
-from service.postgres.folders import folder
+from service.postgres.queries import Method, Record, queries  # noqa: F401 -- this is where services have it from.
 from service.telemetry.metrics import Metrics
 
-Record = asyncpg.Record
-
 log = logging.getLogger(__name__)
-
-
-# The .sql files are the repository: sql/expenses/get.sql is queries.expenses.get.
-queries = aiosql.from_path(folder("sql"), "asyncpg")
-query_names = {
-    operator.attrgetter(name)(queries).sql: name for name in queries.available_queries if not name.endswith("_cursor")
-}
 
 # What asyncpg raises when the database is down, restarting, overloaded, too slow or a standby. They share no base.
 unavailable = (
@@ -47,15 +37,7 @@ unavailable = (
 turns_max = 2
 
 
-class Queryable:
-    """What queries are asked of."""
-
-    def __dir__(self) -> list[str]:
-        # aiosql looks here for a pool's `acquire`, at each query; finding all our names takes longer than all it does.
-        return []
-
-
-class Transaction(Queryable):
+class Transaction:
     """One connection inside a transaction, with the ways in which queries are asked."""
 
     def __init__(
@@ -64,19 +46,10 @@ class Transaction(Queryable):
         self.connection = connection
         self.metrics = metrics
 
-    async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
-        """Return all rows."""
-        rows: list[Record] = await _timed(self.metrics, self.connection.fetch, sql, arguments)
-        return rows
-
-    async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
-        """Return the first row, or None."""
-        row: Record | None = await _timed(self.metrics, self.connection.fetchrow, sql, arguments)
-        return row
-
-    async def fetchval(self, sql: str, *arguments: Any) -> Any:
-        """Return the first value of the first row, or None."""
-        return await _timed(self.metrics, self.connection.fetchval, sql, arguments)
+    async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
+        """Ask a query within this transaction."""
+        with self.metrics.query_seconds.timed(name):
+            return await getattr(self.connection, method)(sql, *arguments)
 
     @asynccontextmanager
     async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
@@ -85,7 +58,7 @@ class Transaction(Queryable):
             yield self
 
 
-class Database(Queryable):
+class Database:
     """The pool. A query that is passed it runs on its own; `transaction` holds several together.
 
     Every way in raises Unavailable (503) when the database does not answer, or no connection is free in time.
@@ -98,19 +71,18 @@ class Database(Queryable):
         self.waiting = 0
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def fetch(self, sql: str, *arguments: Any) -> list[Record]:
-        """Return all rows."""
-        rows: list[Record] = await self._ask("fetch", sql, arguments)
-        return rows
-
-    async def fetchrow(self, sql: str, *arguments: Any) -> Record | None:
-        """Return the first row, or None."""
-        row: Record | None = await self._ask("fetchrow", sql, arguments)
-        return row
-
-    async def fetchval(self, sql: str, *arguments: Any) -> Any:
-        """Return the first value of the first row, or None."""
-        return await self._ask("fetchval", sql, arguments)
+    async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
+        """Ask a query on its own."""
+        # What `_connection` does, without the price of a generator.
+        try:
+            connection = await self._acquire()
+            try:
+                with self.metrics.query_seconds.timed(name):
+                    return await getattr(connection, method)(sql, *arguments)
+            finally:
+                await self.pool.release(connection)
+        except unavailable as error:
+            raise await self._refusal(error) from error
 
     @asynccontextmanager
     async def transaction(self, team_id: str = "") -> AsyncIterator[Transaction]:
@@ -154,17 +126,6 @@ class Database(Queryable):
                 await self.pool.release(connection)
         except Refusal:
             raise
-        except unavailable as error:
-            raise await self._refusal(error) from error
-
-    async def _ask(self, method: str, sql: str, arguments: tuple[Any, ...]) -> Any:
-        """Do what `_connection` does, for one statement and without the price of two context managers."""
-        try:
-            connection = await self._acquire()
-            try:
-                return await _timed(self.metrics, getattr(connection, method), sql, arguments)
-            finally:
-                await self.pool.release(connection)
         except unavailable as error:
             raise await self._refusal(error) from error
 
@@ -219,22 +180,24 @@ async def connect(config: Config, metrics: Metrics | None = None) -> AsyncIterat
 
 
 @contextmanager
-def refusing(constraint: str, refusal: Refusal) -> Iterator[None]:
+def on_violation(constraint: str, *, raises: Refusal) -> Iterator[None]:
     """Turn the violation of a named constraint into a refusal."""
     try:
         yield
     except asyncpg.IntegrityConstraintViolationError as error:
-        if error.constraint_name != constraint:
+        if not _names(error, constraint):
             raise
-        raise refusal from error
+        raise raises from error
 
 
-async def _timed(metrics: Metrics, ask: Callable[..., Awaitable[Any]], sql: str, arguments: tuple[Any, ...]) -> Any:
-    started = time.perf_counter()
-    try:
-        return await ask(sql, *arguments)
-    finally:
-        metrics.queries.observe(time.perf_counter() - started, query_names.get(sql, "other"))
+def _names(error: asyncpg.IntegrityConstraintViolationError, constraint: str) -> bool:
+    """Return whether it is this constraint that is violated.
+
+    Citus passes on only the message of a shard, whose constraints have its number behind their names.
+    """
+    if error.constraint_name:
+        return bool(error.constraint_name == constraint)
+    return re.search(rf"(?<!\w){re.escape(constraint)}(_[0-9]+)?(?!\w)", str(error)) is not None
 
 
 async def _prepare(connection: "asyncpg.Connection[Record]") -> None:

@@ -4,6 +4,7 @@ Labels are names of ours, methods, status codes and ISO 4217 currencies, never a
 """
 
 import resource
+import time
 from bisect import bisect_left
 from collections import Counter as TallyCounter
 from itertools import accumulate
@@ -40,6 +41,10 @@ class Timings:
         counts.by_bucket[bisect_left(seconds_buckets, seconds)] += 1
         counts.seconds += seconds
 
+    def timed(self, *values: str) -> "Timed":
+        """Return a context manager that counts how long its block takes, also where it raises."""
+        return Timed(self, values)
+
     def publish(self) -> None:
         """Hand over what was counted."""
         for values, counts in self.series.items():
@@ -48,6 +53,22 @@ class Timings:
             series.observations = sum(counts.by_bucket)
             series.sum = counts.seconds
             self.histogram.set_value(dict(zip(self.labels, values, strict=True)), series)
+
+
+class Timed:
+    """Counts how long its block takes."""
+
+    __slots__ = ("started", "timings", "values")
+
+    def __init__(self, timings: Timings, values: tuple[str, ...]) -> None:
+        self.timings = timings
+        self.values = values
+
+    def __enter__(self) -> None:
+        self.started = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.timings.observe(time.perf_counter() - self.started, *self.values)
 
 
 class Counts:
@@ -78,7 +99,7 @@ class Metrics:
         self.refusals = self._counter("refusals_total", "Requests refused, by problem type.")
         self.logins = self._counter("logins_total", "Log-ins, by outcome.")
         self.acquire = self._timings("database_pool_acquire_seconds", "Time waited for a connection.")
-        self.queries = self._timings("database_query_seconds", "Time of a query, by its name.", "query")
+        self.query_seconds = self._timings("database_query_seconds", "Time of a query, by its name.", "query")
         self.transactions = self._timings("database_transaction_seconds", "Time of a transaction, its commit included.")
         self.lag = self._timings("event_loop_lag_seconds", "How much later than asked the event loop came back.")
         self.hashes = self._timings("password_hash_seconds", "Time from asking for a password hash to having it.")
