@@ -17,7 +17,7 @@ from aiohttp import web
 
 from service.config import load
 from service.expenses.schemas import Expense
-from service.postgres.pool import connect, queries
+from service.postgres.pool import pool_of, queries
 
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 pool_key: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)
@@ -98,8 +98,12 @@ async def _serve() -> None:
     app.router.add_get("/v1/teams/{team_id}/expenses/{expense_id}", get)
     app.router.add_get("/v1/teams/{team_id}/balances", balances)
     config = load()
-    async with connect(config) as db:
-        app[pool_key] = db.pool
+    async with pool_of(
+        config.database_url,
+        size=config.pool_size,
+        statement_seconds=config.statement_seconds,
+        statement_cache_size=config.statement_cache_size,
+    ) as app[pool_key]:
         runner = web.AppRunner(app, access_log=None, auto_decompress=False, keepalive_timeout=75)
         await runner.setup()
         await web.TCPSite(runner, config.host, config.port).start()

@@ -28,7 +28,7 @@ class Instance(NamedTuple):
 
 async def fill(config: Config) -> Instance:
     """Fill a migrated database."""
-    async with connect(config) as db, db.transaction() as transaction:
+    async with connect(config.database_url) as db, db.transaction() as transaction:
         user = await queries.auth.register(transaction, email="ann@example.com", name="Ann", password_hash="-")  # noqa: S106
         actor = Actor(user["user_id"], "")
         read_team = await _team(transaction, actor)

@@ -58,7 +58,14 @@ async def _security(app: web.Application) -> AsyncIterator[None]:
 async def _database(app: web.Application) -> AsyncIterator[None]:
     config, metrics = app[CONFIG], app[METRICS]
     async with (
-        connect(config, metrics) as app[DB],
+        connect(
+            config.database_url,
+            size=config.pool_size,
+            wait_seconds=config.pool_wait_seconds,
+            statement_seconds=config.statement_seconds,
+            statement_cache_size=config.statement_cache_size,
+            metrics=metrics,
+        ) as app[DB],
         watch(app[DB], config) as app[REVOCATIONS],
         monitoring(app[DB], config, metrics),
     ):

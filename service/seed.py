@@ -6,7 +6,7 @@ All in one transaction: a run that is killed leaves nothing, and one that finds 
 import datetime
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
@@ -187,7 +187,12 @@ async def fill(config: Config) -> None:
     with closing(Passwords(config)) as passwords:
         password_hash = await passwords.hash(password)
     try:
-        async with connect(replace(config, statement_seconds=statement_seconds)) as db, db.transaction() as transaction:
+        connected = connect(
+            config.database_url,
+            statement_seconds=statement_seconds,
+            statement_cache_size=config.statement_cache_size,
+        )
+        async with connected as db, db.transaction() as transaction:
             await _fill(transaction, password_hash)
     except EmailTaken as refusal:
         tqdm.write(f"Nothing was added: {refusal}")

@@ -142,9 +142,10 @@ class Household:
 
     async def pool_is_whole(self):
         """Wait until every connection of the pool is free."""
-        pool = self.service.app[DB].pool
+        connections = self.service.app[DB].connections
+        size = connections.pool.get_max_size()
         async with asyncio.timeout(5):
-            while pool.get_idle_size() != pool.get_size():  # noqa: ASYNC110 -- a pool tells nobody.
+            while connections.in_use() or connections.slots + len(connections.at_hand) < size:  # noqa: ASYNC110 -- a pool tells nobody.
                 await asyncio.sleep(0.01)
 
 

@@ -13,7 +13,7 @@ from service.members import service as members
 from service.telemetry.logs import current_request
 from service.web import fields
 from service.web import request as body
-from service.web.keys import DB
+from service.web.keys import CONFIG, DB
 from service.web.text import Text
 from tests.conftest import PASSWORD
 
@@ -210,7 +210,7 @@ async def test_a_transaction_that_fails_by_chance_is_tried_once_more(ann, logged
 
 @pytest.mark.parametrize("column", ["notes type varchar(3000)", "category type varchar(60)"])
 async def test_a_migration_under_way_is_not_noticed(served, ann, flat, db, column):
-    size = served.app[DB].pool.get_max_size()
+    size = served.app[CONFIG].pool_size
     expense = {}
     for _ in range(size):
         expense = await flat.spend()
@@ -240,7 +240,7 @@ async def test_a_deadlock_is_not_noticed(served, ann, flat, db, monkeypatch):
     # The service's side is to be the one that notices the deadlock, and soon.
     await db.execute(f"alter database {name} set deadlock_timeout = '100ms'")
     await db.execute("set deadlock_timeout = '10s'")
-    await served.app[DB].pool.expire_connections()
+    await served.app[DB].connections.expire()
     async with db.transaction():
         await db.execute("update members set name = 'A' where member_id = $1", guest_id)
         renaming = asyncio.create_task(ann.patch(f"{flat.path}/members/{guest_id}", {"name": "B"}))

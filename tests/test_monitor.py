@@ -106,7 +106,7 @@ async def test_the_ledger_is_audited_again_only_when_it_is_due(served, db):
 async def test_of_two_that_look_at_once_one_audits_and_both_know(config, db, served, flat):
     await flat.spend()
     await db.execute(COUNT_RENEWALS)
-    async with connect(config) as first, connect(config) as second:
+    async with connect(config.database_url) as first, connect(config.database_url) as second:
         metrics = [Metrics(), Metrics()]
         await asyncio.gather(look(first, config, metrics[0]), look(second, config, metrics[1]))
         assert await db.fetchval(RENEWALS) == 1
@@ -217,7 +217,7 @@ async def test_an_audit_that_takes_too_long_fails_alone(config, db, monkeypatch,
 async def test_what_the_audit_found_survives_the_process(config, db, served, flat):
     await flat.spend(1000)
     await audited(served, db)
-    async with connect(config) as another:
+    async with connect(config.database_url) as another:
         metrics = Metrics()
         await look(another, config, metrics)
     assert metrics.gauges["ledger_expenses_amount"].get({"currency": "EUR"}) == 10

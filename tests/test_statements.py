@@ -25,8 +25,9 @@ async def recorded(service):
     A connection's first use of a type asks for it; let the same request come before.
     """
     statements = []
-    [holder] = service.app[DB].pool._holders
-    with holder._con.query_logger(lambda record: statements.append(record.query)):
+    async with service.app[DB].connections.use() as connection:
+        listening = connection.query_logger(lambda record: statements.append(record.query))
+    with listening:
         yield statements
         # The logger is called on the loop's next turn.
         await asyncio.sleep(0)

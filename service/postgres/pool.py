@@ -12,26 +12,13 @@ from weakref import WeakValueDictionary
 import asyncpg
 import orjson
 
-from service.config import Config
 from service.errors import Refusal, Unavailable
+from service.postgres.connections import Connection, Connections, idle_seconds_max, unavailable
 from service.postgres.queries import Method, Record, queries  # noqa: F401 -- this is where services have it from.
+from service.process.tasks import background
 from service.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
-
-# What asyncpg raises when the database is down, restarting, overloaded, too slow or a standby. They share no base.
-unavailable = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.InternalClientError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
-
 
 # Writes of one team that have a connection at the same time: one works, one is ready.
 turns_max = 2
@@ -40,9 +27,7 @@ turns_max = 2
 class Transaction:
     """One connection inside a transaction, with the ways in which queries are asked."""
 
-    def __init__(
-        self, connection: "asyncpg.pool.PoolConnectionProxy[Record] | asyncpg.Connection[Record]", metrics: Metrics
-    ) -> None:
+    def __init__(self, connection: "Connection | asyncpg.Connection[Record]", metrics: Metrics) -> None:
         self.connection = connection
         self.metrics = metrics
 
@@ -64,23 +49,17 @@ class Database:
     Every way in raises Unavailable (503) when the database does not answer, or no connection is free in time.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Record]", wait_seconds: float, metrics: Metrics) -> None:
-        self.pool = pool
-        self.wait_seconds = wait_seconds
+    def __init__(self, connections: Connections, metrics: Metrics) -> None:
+        self.connections = connections
         self.metrics = metrics
-        self.waiting = 0
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Ask a query on its own."""
-        # What `_connection` does, without the price of a generator.
         try:
-            connection = await self._acquire()
-            try:
+            async with self.connections.use() as connection:
                 with self.metrics.query_seconds.timed(name):
                     return await getattr(connection, method)(sql, *arguments)
-            finally:
-                await self.pool.release(connection)
         except unavailable as error:
             raise await self._refusal(error) from error
 
@@ -92,22 +71,28 @@ class Database:
         does not take them all.
         """
         turn = self._turn(team_id) if team_id else nullcontext()
-        async with turn, self._connection() as connection:
-            started = time.perf_counter()
-            async with connection.transaction():
-                try:
-                    yield Transaction(connection, self.metrics)
-                except TimeoutError:
-                    # A rollback would wait for the same silence again; losing its connection rolls back as well.
-                    connection.terminate()
-                    raise
-            self.metrics.transactions.observe(time.perf_counter() - started)
+        try:
+            async with turn, self.connections.use() as connection:
+                started = time.perf_counter()
+                async with connection.transaction():
+                    try:
+                        yield Transaction(connection, self.metrics)
+                    except TimeoutError:
+                        # A rollback would wait for the same silence again; losing its connection rolls back as well.
+                        connection.terminate()
+                        raise
+                self.metrics.transactions.observe(time.perf_counter() - started)
+        except Refusal:
+            raise
+        except unavailable as error:
+            raise await self._refusal(error) from error
 
     @asynccontextmanager
     async def _turn(self, team_id: str) -> AsyncIterator[None]:
         turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max))
         try:
-            async with asyncio.timeout(self.wait_seconds):
+            # A timer costs something; most teams are not busy.
+            async with asyncio.timeout(self.connections.wait_seconds) if turns.locked() else nullcontext():
                 await turns.acquire()
         except TimeoutError:
             raise Unavailable("Too many writes of this team at once. Send the request again.") from None
@@ -116,32 +101,10 @@ class Database:
         finally:
             turns.release()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Record]"]:
-        try:
-            connection = await self._acquire()
-            try:
-                yield connection
-            finally:
-                await self.pool.release(connection)
-        except Refusal:
-            raise
-        except unavailable as error:
-            raise await self._refusal(error) from error
-
-    async def _acquire(self) -> "asyncpg.pool.PoolConnectionProxy[Record]":
-        started = time.perf_counter()
-        self.waiting += 1
-        try:
-            return await self.pool.acquire(timeout=self.wait_seconds)
-        finally:
-            self.waiting -= 1
-            self.metrics.acquire.observe(time.perf_counter() - started)
-
     async def _refusal(self, error: Exception) -> Unavailable:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             # A failover made this server a standby: look for the primary anew.
-            await self.pool.expire_connections()
+            await self.connections.expire()
         log.warning(
             "database unavailable",
             extra={"error": f"{type(error).__name__}: {error}"},
@@ -155,28 +118,51 @@ class Database:
 Connectable = Database | Transaction
 
 
-@asynccontextmanager
-async def connect(config: Config, metrics: Metrics | None = None) -> AsyncIterator[Database]:
-    """Open the pool for as long as the block lasts."""
-    async with asyncpg.create_pool(
-        config.database_url,
-        min_size=1,
-        max_size=config.pool_size,
-        command_timeout=config.statement_seconds,
+def pool_of(url: str, *, size: int, statement_seconds: float, statement_cache_size: int) -> "asyncpg.pool.Pool[Record]":
+    """Return asyncpg's pool with our settings, not opened yet."""
+    return asyncpg.create_pool(
+        url,
+        min_size=0,
+        # One, so that a database that cannot be reached is noticed at once.
+        init_size=1,
+        max_size=size,
+        max_inactive_connection_lifetime=idle_seconds_max,
+        command_timeout=statement_seconds,
         timeout=3,
-        statement_cache_size=config.statement_cache_size,
+        statement_cache_size=statement_cache_size,
         max_cached_statement_lifetime=0,
         init=_prepare,
         reset=_reset,
         server_settings={
             "application_name": "expenses",
-            "statement_timeout": str(int(config.statement_seconds * 1000)),
+            "statement_timeout": str(int(statement_seconds * 1000)),
             "idle_in_transaction_session_timeout": "60000",
             # Compiling takes longer than any of our queries.
             "jit": "off",
         },
-    ) as pool:
-        yield Database(pool, config.pool_wait_seconds, metrics or Metrics())
+    )
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    size: int = 10,
+    wait_seconds: float = 1.0,
+    statement_seconds: float = 5.0,
+    statement_cache_size: int = 200,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[Database]:
+    """Connect to the database for as long as the block lasts."""
+    metrics = metrics or Metrics()
+    pool = pool_of(url, size=size, statement_seconds=statement_seconds, statement_cache_size=statement_cache_size)
+    async with pool:
+        connections = Connections(pool, wait_seconds, metrics)
+        async with background(connections.close_idle()):
+            try:
+                yield Database(connections, metrics)
+            finally:
+                await connections.close()
 
 
 @contextmanager

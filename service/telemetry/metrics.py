@@ -141,12 +141,14 @@ class Metrics:
         return str(content.decode())
 
     def _observe_pool(self, db: "Database") -> None:
-        size, idle = db.pool.get_size(), db.pool.get_idle_size()
+        connections = db.connections
         about = "Connections of the pool, by state."
-        self.set("database_pool_connections", about, idle, {"state": "idle"})
-        self.set("database_pool_connections", about, size - idle, {"state": "in_use"})
-        self.set("database_pool_connections_max", "Connections that the pool may have.", db.pool.get_max_size())
-        self.set("database_pool_waiting", "Statements and transactions waiting for a connection.", db.waiting)
+        self.set("database_pool_connections", about, connections.idle(), {"state": "idle"})
+        self.set("database_pool_connections", about, connections.in_use(), {"state": "in_use"})
+        self.set(
+            "database_pool_connections_max", "Connections that the pool may have.", connections.pool.get_max_size()
+        )
+        self.set("database_pool_waiting", "Statements and transactions waiting for a connection.", connections.waiting)
 
     def _observe_process(self) -> None:
         with self.process.oneshot():

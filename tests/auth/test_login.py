@@ -88,7 +88,7 @@ async def test_it_does_the_same_work_for_an_unknown_address(config, monkeypatch)
             return verify(self, password_hash, password)
 
         monkeypatch.setattr(PasswordHasher, "verify", watched)
-        async with served.app[DB].pool.acquire() as connection:
+        async with served.app[DB].connections.use() as connection:
             connection.add_query_logger(lambda record: work.append(record.query))
         done = []
         # A connection's first statement with an array asks PostgreSQL about its type.

@@ -176,7 +176,7 @@ async def test_a_busy_team_leaves_connections_to_the_others(served, ann, bob, fl
         await db.execute("select from teams where team_id = $1 for update", flat.team_id)
         writes = [asyncio.create_task(ann.post(f"{flat.path}/members", {"name": f"Guest {n}"})) for n in range(20)]
         await asyncio.sleep(0.3)
-        assert served.app[DB].pool.get_size() - served.app[DB].pool.get_idle_size() <= 2
+        assert served.app[DB].connections.in_use() <= 2
         assert (await bob.get(other.path)).status == 200
         # Those who waited too long are told so; nothing of them is stored.
         assert {answer.status for answer in await asyncio.gather(*writes[2:])} == {503}
