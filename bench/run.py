@@ -106,7 +106,8 @@ def _run(started: ExitStack) -> None:
     service = _start(started, config, directory / "service.log", "-m", "service", "serve")
     bare = _start(started, config, directory / "bare.log", str(root / "bench/bare.py"), instance.user_id)
     # A session that nobody opened is as good as one that somebody did: only those that ended are known.
-    token = Tokens(config).access(Actor(instance.user_id, instance.user_id))
+    tokens = Tokens(config.jwt_secret, lifetime_seconds=config.access_token_seconds)
+    token = tokens.access(Actor(instance.user_id, instance.user_id))
     _measure(service, bare, token, _routes(instance))
 
 

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 import orjson
 from aiohttp import web
 
+from service.auth.keys import REVOCATIONS, SECURITY
+from service.auth.passwords import Passwords
 from service.auth.security import Security
 from service.auth.sessions import watch
+from service.auth.tokens import Tokens
 from service.config import Config
 from service.ops.handlers import metrics_text
 from service.ops.monitor import monitoring
@@ -14,9 +17,9 @@ from service.postgres.pool import connect
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.routes import routes
-from service.telemetry.metrics import METRICS, Metrics
+from service.telemetry.metrics import Metrics
 from service.web import openapi
-from service.web.keys import CONFIG, DB, DOCUMENT, LIFECYCLE, REVOCATIONS, SECURITY, WORKER
+from service.web.keys import ACTOR_OF, CONFIG, DB, DOCUMENT, LIFECYCLE, METRICS, WORKER
 from service.web.middleware import authenticate, observe, problems
 from service.web.request import body_bytes_max
 
@@ -50,7 +53,17 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
 
 
 async def _security(app: web.Application) -> AsyncIterator[None]:
-    app[SECURITY] = Security(app[CONFIG], app[METRICS])
+    config = app[CONFIG]
+    passwords = Passwords(
+        memory_kib=config.argon2_memory_kib,
+        passes=config.argon2_passes,
+        threads=config.argon2_threads,
+        metrics=app[METRICS],
+    )
+    tokens = Tokens(
+        config.jwt_secret, other_secret=config.jwt_secret_other, lifetime_seconds=config.access_token_seconds
+    )
+    app[SECURITY] = Security(passwords, tokens, refresh_token_seconds=config.refresh_token_seconds)
     yield
     app[SECURITY].close()
 
@@ -66,9 +79,11 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             statement_cache_size=config.statement_cache_size,
             metrics=metrics,
         ) as app[DB],
-        watch(app[DB], config) as app[REVOCATIONS],
+        watch(app[DB], access_token_seconds=config.access_token_seconds) as app[REVOCATIONS],
         monitoring(app[DB], config, metrics),
     ):
+        tokens, revocations = app[SECURITY].tokens, app[REVOCATIONS]
+        app[ACTOR_OF] = lambda token: revocations.admit(tokens.actor(token))
         yield
 
 

@@ -184,7 +184,7 @@ async def fill(config: Config) -> None:
 
     Raises Unavailable when the database does not answer.
     """
-    with closing(Passwords(config)) as passwords:
+    with closing(Passwords(memory_kib=config.argon2_memory_kib, passes=config.argon2_passes)) as passwords:
         password_hash = await passwords.hash(password)
     try:
         connected = connect(

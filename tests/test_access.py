@@ -5,8 +5,8 @@ import uuid
 import pytest
 
 from service.actor import Actor
+from service.auth.keys import SECURITY
 from service.routes import routes
-from service.web.keys import SECURITY
 
 ACTORS = (
     "anonymous", "expired", "outsider", "former", "viewer", "member", "recorder", "admin", "owner", "foreign_owner",

@@ -86,6 +86,7 @@ async def test_a_transaction_that_is_refused_leaves_its_connection_at_hand(pool,
 
     with pytest.raises(NotFound):
         await refuse()
+    assert len(pool.connections.at_hand) == 1
     assert await ask(pool, PID) == pid
     assert await db.fetchval("select to_regclass('never')") is None
 
@@ -200,6 +201,14 @@ async def test_a_connection_that_breaks_in_use_frees_its_place(database):
         await is_whole(pool, 1)
 
 
+async def test_a_connection_that_breaks_right_after_its_answer_frees_its_place(pool):
+    async with pool.connections.use() as connection:
+        await connection.fetchval(PID)
+        connection.terminate()
+    assert pool.connections.at_hand == []
+    await is_whole(pool)
+
+
 async def test_a_failover_replaces_those_at_hand_now_and_those_in_use_when_they_come_back(pool):
     before = await at_once(pool, 3)
     async with pool.connections.use() as connection:
@@ -212,6 +221,20 @@ async def test_a_failover_replaces_those_at_hand_now_and_those_in_use_when_they_
     assert pool.connections.at_hand == []
     assert set(await at_once(pool, 3)).isdisjoint(before)
     await is_whole(pool)
+
+
+async def test_who_waits_is_not_handed_a_standby(database):
+    async with connect(database, size=1) as pool:
+        standby = await ask(pool, PID)
+        meeting = asyncio.create_task(
+            ask(pool, "do $$ begin perform pg_sleep(0.2); raise read_only_sql_transaction; end $$")
+        )
+        await asyncio.sleep(0.1)
+        [waiting] = await line_up(pool, 1)
+        with pytest.raises(Unavailable):
+            await meeting
+        assert await waiting != standby
+        await is_whole(pool, 1)
 
 
 async def test_nobody_waits_longer_than_allowed(database):

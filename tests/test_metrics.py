@@ -14,10 +14,10 @@ import pytest
 
 from service.auth import passwords
 from service.auth import sessions as revocation
+from service.auth.keys import SECURITY
 from service.auth.service import attempts_from_one_place_max
 from service.ops import monitor
-from service.telemetry.metrics import METRICS
-from service.web.keys import CONFIG, DB, SECURITY
+from service.web.keys import CONFIG, DB, METRICS
 from tests.conftest import PASSWORD, running
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,8 @@ from service.auth import sessions as revocation
 from service.ops import monitor
 from service.ops.monitor import look
 from service.postgres.pool import connect
-from service.telemetry.metrics import METRICS, Metrics
-from service.web.keys import CONFIG, DB
+from service.telemetry.metrics import Metrics
+from service.web.keys import CONFIG, DB, METRICS
 from tests.conftest import running
 from tests.proxy import proxied
 

@@ -9,13 +9,12 @@ from argon2 import extract_parameters
 
 from service.auth import passwords as module
 from service.auth.passwords import Passwords, hash_queue_of_address_max
-from service.config import Config
 from service.errors import Unavailable
 
 
 @pytest.fixture
 def passwords():
-    made = Passwords(Config())
+    made = Passwords()
     yield made
     made.close()
 
@@ -27,7 +26,7 @@ async def test_it_knows_the_password_that_it_hashed(passwords):
 
 
 async def test_it_takes_the_parameters_from_the_configuration():
-    made = Passwords(Config(argon2_memory_kib=20_000, argon2_passes=3))
+    made = Passwords(memory_kib=20_000, passes=3)
     parameters = extract_parameters(await made.hash("x"))
     made.close()
     assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (20_000, 3, 1)
@@ -52,7 +51,7 @@ async def test_it_refuses_every_password_where_the_hash_is_none(passwords):
 
 
 async def test_it_knows_a_hash_of_other_parameters_and_that_it_is_outdated(passwords):
-    stronger = Passwords(Config(argon2_passes=3))
+    stronger = Passwords(passes=3)
     password_hash = await passwords.hash("x")
     assert await stronger.verify(password_hash, "x") is True
     assert stronger.is_outdated(password_hash)
@@ -90,7 +89,7 @@ async def test_it_has_as_many_threads_as_configured_until_it_is_closed():
     def threads():
         return [each for each in threading.enumerate() if each.name.startswith("argon2")]
 
-    made = Passwords(Config(argon2_threads=3))
+    made = Passwords(threads=3)
     await asyncio.gather(*(made.hash("x") for _ in range(6)))
     assert len(threads()) == 3
     made.close()

@@ -218,7 +218,7 @@ async def test_it_refuses_a_token_that_was_good_until_just_now(served, ann, conf
 
 
 def tokens_of(secret="s" * 32):
-    return Tokens(Config(jwt_secret=secret))
+    return Tokens(secret)
 
 
 def test_it_remembers_no_more_than_so_many_tokens(monkeypatch):
@@ -267,9 +267,9 @@ FIRST, SECOND = "1" * 32, "2" * 32
 def test_it_takes_what_another_secret_signed_and_signs_with_its_own():
     actor, session_id = Actor(str(uuid.uuid4()), str(uuid.uuid4())), str(uuid.uuid4())
     old, both, alone = (
-        Tokens(Config(jwt_secret=FIRST)),
-        Tokens(Config(jwt_secret=SECOND, jwt_secret_other=FIRST)),
-        Tokens(Config(jwt_secret=SECOND)),
+        Tokens(FIRST),
+        Tokens(SECOND, other_secret=FIRST),
+        Tokens(SECOND),
     )
     access, refresh = old.access(actor), old.first_refresh(session_id)
     assert (both.actor(access), both.session_id(refresh)) == (actor, session_id)
@@ -283,7 +283,7 @@ def test_it_takes_what_another_secret_signed_and_signs_with_its_own():
 
 def test_a_secret_that_is_not_set_signs_nothing():
     # An empty one would be everybody's.
-    tokens = Tokens(Config(jwt_secret=FIRST, jwt_secret_other=""))
+    tokens = Tokens(FIRST, other_secret="")
     claims = {"iss": "expenses", "aud": "expenses-api", "sub": str(uuid.uuid4()), "sid": str(uuid.uuid4())}
     claims |= {"iat": int(time.time()), "exp": int(time.time()) + 60}
     with pytest.raises(Unauthenticated):
@@ -294,12 +294,10 @@ def test_a_secret_that_is_not_set_signs_nothing():
 
 
 def test_an_expired_token_of_the_other_secret_is_told_that_it_expired():
-    old = Tokens(Config(jwt_secret=FIRST))
+    old = Tokens(FIRST)
     old.lifetime_seconds = -1
     with pytest.raises(Unauthenticated, match="has expired"):
-        Tokens(Config(jwt_secret=SECOND, jwt_secret_other=FIRST)).actor(
-            old.access(Actor(str(uuid.uuid4()), str(uuid.uuid4())))
-        )
+        Tokens(SECOND, other_secret=FIRST).actor(old.access(Actor(str(uuid.uuid4()), str(uuid.uuid4()))))
 
 
 async def test_a_secret_is_exchanged_in_three_steps_and_nobody_is_logged_out(config):

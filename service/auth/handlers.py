@@ -5,11 +5,12 @@ from typing import Any
 from aiohttp import web
 
 from service.auth import service
+from service.auth.keys import REVOCATIONS, SECURITY
 from service.auth.schemas import Login, Refresh, Registration, Session, TokenRequest
 from service.errors import EmailTaken, TooManyAttempts, Unauthenticated, Unavailable
 from service.web.answers import Created, NoContent, Ok
 from service.web.endpoint import endpoint
-from service.web.keys import ACTOR, BODY, DB, REVOCATIONS, SECURITY
+from service.web.keys import ACTOR, BODY, DB
 from service.web.request import agent, peer
 
 refused = (Unauthenticated, TooManyAttempts, Unavailable)

@@ -11,7 +11,6 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
-from service.config import Config
 from service.errors import Unavailable
 from service.telemetry.metrics import Metrics
 
@@ -26,12 +25,12 @@ hash_queue_of_address_max = 16
 class Passwords:
     """argon2id in a few threads of its own, so that log-ins do not stop everybody else."""
 
-    def __init__(self, config: Config, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, *, memory_kib: int = 19_456, passes: int = 2, threads: int = 2, metrics: Metrics | None = None
+    ) -> None:
         self.metrics = metrics or Metrics()
-        self.hasher = PasswordHasher(
-            time_cost=config.argon2_passes, memory_cost=config.argon2_memory_kib, parallelism=1
-        )
-        self.executor = ThreadPoolExecutor(config.argon2_threads, thread_name_prefix="argon2")
+        self.hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self.pending = 0
         self.pending_from: Counter[str] = Counter()
         # Checked in place of a password that does not exist, so that it takes the same time.

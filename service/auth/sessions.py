@@ -5,9 +5,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from service.actor import Actor
 from service.auth.service import attempts_window_seconds
-from service.config import Config
-from service.errors import Unavailable
+from service.errors import Unauthenticated, Unavailable
 from service.postgres.pool import Database, queries
 from service.process.tasks import background
 
@@ -20,16 +20,18 @@ log = logging.getLogger(__name__)
 class Revocations:
     """The ids of the sessions that ended within the lifetime of an access token."""
 
-    def __init__(self, db: Database, config: Config) -> None:
+    def __init__(self, db: Database, access_token_seconds: int) -> None:
         self.db = db
-        self.within_seconds = float(config.access_token_seconds + 60)
+        self.within_seconds = float(access_token_seconds + 60)
         self.session_ids: frozenset[str] = frozenset()
         # A reading that began earlier must not overwrite a later one.
         self.reading = asyncio.Lock()
 
-    def __contains__(self, session_id: str) -> bool:
-        """Return whether a session has ended."""
-        return session_id in self.session_ids
+    def admit(self, actor: Actor) -> Actor:
+        """Return an actor whose session goes on. Raises Unauthenticated where it has ended."""
+        if actor.session_id in self.session_ids:
+            raise Unauthenticated("This session has ended. Log in again.")
+        return actor
 
     async def refresh(self) -> None:
         """Read them anew; while the database does not answer, what was known stays."""
@@ -61,9 +63,9 @@ class Revocations:
 
 
 @asynccontextmanager
-async def watch(db: Database, config: Config) -> AsyncIterator[Revocations]:
+async def watch(db: Database, *, access_token_seconds: int) -> AsyncIterator[Revocations]:
     """Keep the revocations current for as long as the block lasts."""
-    revocations = Revocations(db, config)
+    revocations = Revocations(db, access_token_seconds)
     await revocations.refresh()
     async with background(revocations.poll()):
         yield revocations

@@ -13,7 +13,6 @@ from typing import Any
 import jwt
 
 from service.actor import Actor
-from service.config import Config
 from service.errors import Unauthenticated
 
 issuer = "expenses"
@@ -36,10 +35,10 @@ class Tokens:
     What was made with the other secret is accepted too, so that one can take the place of another without a log-out.
     """
 
-    def __init__(self, config: Config) -> None:
-        self.secret = config.jwt_secret.encode()
-        self.secrets = [secret.encode() for secret in (config.jwt_secret, config.jwt_secret_other) if secret]
-        self.lifetime_seconds = config.access_token_seconds
+    def __init__(self, secret: str, *, other_secret: str = "", lifetime_seconds: int = 900) -> None:
+        self.secret = secret.encode()
+        self.secrets = [each.encode() for each in (secret, other_secret) if each]
+        self.lifetime_seconds = lifetime_seconds
         self.jwt = jwt.PyJWT({"enforce_minimum_key_length": True})
         self.verified: dict[str, tuple[Actor, float]] = {}
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from service.auth.keys import REVOCATIONS, SECURITY
 from service.auth.schemas import User
 from service.errors import Conflict, EmailTaken, TooManyAttempts
 from service.me import service
@@ -9,7 +10,7 @@ from service.me.schemas import AccountChange
 from service.postgres.pool import Record
 from service.web.answers import Ok
 from service.web.endpoint import endpoint
-from service.web.keys import ACTOR, BODY, DB, REVOCATIONS, SECURITY
+from service.web.keys import ACTOR, BODY, DB
 from service.web.request import peer
 
 

@@ -8,13 +8,12 @@ from aiohttp import web
 from marshmallow import fields
 
 from service import errors
-from service.ops.monitor import migration_ids
-from service.postgres.pool import queries
+from service.auth.keys import SECURITY
+from service.ops import service
 from service.process.workers import merged
-from service.telemetry.metrics import METRICS
 from service.web.answers import Media, Ok, security_headers
 from service.web.endpoint import endpoint
-from service.web.keys import DB, DOCUMENT, LIFECYCLE, SECURITY, WORKER
+from service.web.keys import DB, DOCUMENT, LIFECYCLE, METRICS, WORKER
 from service.web.schemas import Output
 
 ui = Path(__file__).parents[1] / "web" / "ui"
@@ -56,9 +55,7 @@ async def ready(request: web.Request) -> dict[str, str]:
     """
     if request.app[LIFECYCLE].stopping:
         raise errors.Unavailable("The service is stopping.", retry_after_seconds=5)
-    newest = migration_ids()[-1]
-    if not await queries.ops.migrated(request.app[DB], migration_id=newest):
-        raise errors.Unavailable(f"The migration {newest} is not applied.", retry_after_seconds=5)
+    await service.require_migrated(request.app[DB])
     return {"status": "ok"}
 
 

@@ -11,7 +11,6 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import psutil
-from aiohttp import web
 from aioprometheus import Counter, Gauge, Histogram, Registry, histogram, render
 
 from service import __version__
@@ -170,6 +169,3 @@ class Metrics:
         collector = Histogram(name, about, const_labels=self.labels, registry=self.registry, buckets=seconds_buckets)
         self.timings.append(Timings(collector, *labels))
         return self.timings[-1]
-
-
-METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)

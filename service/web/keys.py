@@ -6,20 +6,20 @@ from typing import Any
 from aiohttp import web
 
 from service.actor import Actor
-from service.auth.security import Security
-from service.auth.sessions import Revocations
 from service.config import Config
 from service.postgres.pool import Database
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
+from service.telemetry.metrics import Metrics
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
+METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
 DB: web.AppKey[Database] = web.AppKey("db", Database)
-SECURITY: web.AppKey[Security] = web.AppKey("security", Security)
-REVOCATIONS: web.AppKey[Revocations] = web.AppKey("revocations", Revocations)
+# Tells whose access token a text is. Raises Unauthenticated for any that is not good now.
+ACTOR_OF: web.AppKey[Callable[[str], Actor]] = web.AppKey("actor_of", Callable)  # type: ignore[arg-type]
 WORKER: web.AppKey[Worker | None] = web.AppKey("worker", Worker | None)  # type: ignore[arg-type]
 DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)
 

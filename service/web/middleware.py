@@ -12,11 +12,10 @@ from aiohttp.web_exceptions import HTTPException
 
 from service import errors
 from service.telemetry.logs import current_request, log_request
-from service.telemetry.metrics import METRICS
 from service.telemetry.trace import TRACE, trace_of
 from service.web.answers import security_headers
 from service.web.fields import identifier
-from service.web.keys import ACTOR, LIFECYCLE, REQUEST_ID, REVOCATIONS, SECURITY, Handler
+from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, METRICS, REQUEST_ID, Handler
 
 log = logging.getLogger(__name__)
 
@@ -120,10 +119,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise errors.Unauthenticated
-        actor = request.app[SECURITY].tokens.actor(token.strip())
-        if actor.session_id in request.app[REVOCATIONS]:
-            raise errors.Unauthenticated("This session has ended. Log in again.")
-        request[ACTOR] = actor
+        request[ACTOR] = request.app[ACTOR_OF](token.strip())
     return await handler(request)
 
 

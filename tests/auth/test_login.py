@@ -6,8 +6,9 @@ import dataclasses
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
+from service.auth.keys import SECURITY
 from service.auth.passwords import hash_queue_max
-from service.web.keys import DB, SECURITY
+from service.web.keys import DB
 from tests.conftest import PASSWORD, running
 
 path = "/v1/auth/login"

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from service.web.keys import REVOCATIONS
+from service.auth.keys import REVOCATIONS
 from tests.conftest import PASSWORD, running
 
 path = "/v1/auth/logout"

@@ -1,7 +1,7 @@
 """POST /v1/auth/token."""
 
+from service.auth.keys import SECURITY
 from service.auth.passwords import hash_queue_max
-from service.web.keys import SECURITY
 from tests.conftest import PASSWORD
 
 path = "/v1/auth/token"

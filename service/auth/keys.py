@@ -1,0 +1,9 @@
+"""What an app keeps of accounts and sessions."""
+
+from aiohttp import web
+
+from service.auth.security import Security
+from service.auth.sessions import Revocations
+
+SECURITY: web.AppKey[Security] = web.AppKey("security", Security)
+REVOCATIONS: web.AppKey[Revocations] = web.AppKey("revocations", Revocations)
