@@ -11,17 +11,19 @@ from service.auth.security import Security
 from service.auth.sessions import watch
 from service.auth.tokens import Tokens
 from service.config import Config
-from service.ops.handlers import metrics_text
+from service.ops.keys import MONITOR
 from service.ops.monitor import monitoring
 from service.postgres.pool import connect
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.routes import routes
 from service.telemetry.metrics import Metrics
+from service.telemetry.usage import measure_process
 from service.web import openapi
-from service.web.keys import ACTOR_OF, CONFIG, DB, DOCUMENT, LIFECYCLE, METRICS, WORKER
+from service.web.keys import ACTOR_OF, CONFIG, DB, DOCUMENT, LIFECYCLE, METRICS, TRAFFIC, WORKER
 from service.web.middleware import authenticate, observe, problems
 from service.web.request import body_bytes_max
+from service.web.traffic import Traffic
 
 
 def create_app(config: Config, worker: Worker | None = None) -> web.Application:
@@ -31,9 +33,11 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     """
     app = web.Application(middlewares=[observe, problems, authenticate], client_max_size=body_bytes_max)
     app[CONFIG] = config
-    app[METRICS] = Metrics(worker.name if worker else "")
+    app[METRICS] = metrics = Metrics(worker.name if worker else "")
+    app[TRAFFIC] = Traffic(metrics)
+    measure_process(metrics)
     app[WORKER] = worker
-    app[LIFECYCLE] = Lifecycle()
+    app[LIFECYCLE] = Lifecycle(metrics)
     if config.tracing:
         from service.telemetry.opentelemetry import trace  # noqa: PLC0415 -- of an extra, which is not installed by default.
 
@@ -44,7 +48,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
             app.router.add_get(path, handler, name=name)
         else:
             app.router.add_route(method, path, handler, name=name)
-        app[METRICS].expect(name, method)
+        app[TRAFFIC].expect(name, method)
     app[DOCUMENT] = orjson.dumps(openapi.document(routes))
     app.cleanup_ctx.append(_security)
     app.cleanup_ctx.append(_database)
@@ -63,7 +67,9 @@ async def _security(app: web.Application) -> AsyncIterator[None]:
     tokens = Tokens(
         config.jwt_secret, other_secret=config.jwt_secret_other, lifetime_seconds=config.access_token_seconds
     )
-    app[SECURITY] = Security(passwords, tokens, refresh_token_seconds=config.refresh_token_seconds)
+    app[SECURITY] = Security(
+        passwords, tokens, refresh_token_seconds=config.refresh_token_seconds, metrics=app[METRICS]
+    )
     yield
     app[SECURITY].close()
 
@@ -80,7 +86,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
             metrics=metrics,
         ) as app[DB],
         watch(app[DB], access_token_seconds=config.access_token_seconds) as app[REVOCATIONS],
-        monitoring(app[DB], config, metrics),
+        monitoring(app[DB], config.database_url, audit_seconds=config.audit_seconds, metrics=metrics) as app[MONITOR],
     ):
         tokens, revocations = app[SECURITY].tokens, app[REVOCATIONS]
         app[ACTOR_OF] = lambda token: revocations.admit(tokens.actor(token))
@@ -90,7 +96,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
 async def _worker(app: web.Application) -> AsyncIterator[None]:
     """Let the other workers read this one's metrics."""
     if worker := app[WORKER]:
-        async with worker.answering(lambda: metrics_text(app)):
+        async with worker.answering(app[METRICS].text):
             yield
     else:
         yield

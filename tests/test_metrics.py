@@ -17,7 +17,8 @@ from service.auth import sessions as revocation
 from service.auth.keys import SECURITY
 from service.auth.service import attempts_from_one_place_max
 from service.ops import monitor
-from service.web.keys import CONFIG, DB, METRICS
+from service.ops.keys import MONITOR
+from service.web.keys import CONFIG, DB
 from tests.conftest import PASSWORD, running
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +43,7 @@ async def use(served):
     await ann.get(f"{team.path}/expenses/{expense['expense_id']}")
     await served.call("POST", LOGIN, {"email": ann.email, "password": PASSWORD})
     await served.call("POST", LOGIN, {"email": ann.email, "password": "not the right one"})
-    await monitor.look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+    await served.app[MONITOR].look()
     return await text_of(served)
 
 
@@ -92,7 +93,7 @@ async def test_no_label_holds_what_a_client_sent(served, ann, flat):
     await ann.post("/v1/teams", {"name": mark, "currency": mark, mark: mark})
     await served.call("POST", LOGIN, {"email": f"{mark}@example.com", "password": mark * 2})
     await flat.spend(description=mark, category=mark, notes=mark)
-    await monitor.look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+    await served.app[MONITOR].look()
     text = await text_of(served)
     assert 'route="unmatched"' in text
     assert mark not in text.lower()

@@ -8,10 +8,10 @@ import pytest
 
 from service.auth import sessions as revocation
 from service.ops import monitor
-from service.ops.monitor import look
+from service.ops.keys import MONITOR
+from service.ops.monitor import Monitor
 from service.postgres.pool import connect
 from service.telemetry.metrics import Metrics
-from service.web.keys import CONFIG, DB, METRICS
 from tests.conftest import running
 from tests.proxy import proxied
 
@@ -46,7 +46,7 @@ def watching(monkeypatch):
 async def audited(served, db):
     """Audit now, and return what /metrics says then."""
     await db.execute("update audits set audited_at = null")
-    await look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+    await served.app[MONITOR].look()
     return await served.metrics()
 
 
@@ -95,25 +95,26 @@ async def test_a_look_that_crashes_does_not_end_the_looking(config, db, watching
 async def test_the_ledger_is_audited_again_only_when_it_is_due(served, db):
     await db.execute(COUNT_RENEWALS)
     for _ in range(3):
-        await look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+        await served.app[MONITOR].look()
     assert await db.fetchval(RENEWALS) == 1
     for seconds_ago, renewals in [(295, 1), (301, 2)]:
         await db.execute("update audits set audited_at = now() - $1 * interval '1 second'", seconds_ago)
-        await look(served.app[DB], served.app[CONFIG], served.app[METRICS])
+        await served.app[MONITOR].look()
         assert await db.fetchval(RENEWALS) == renewals
 
 
 async def test_of_two_that_look_at_once_one_audits_and_both_know(config, db, served, flat):
     await flat.spend()
     await db.execute(COUNT_RENEWALS)
-    async with connect(config.database_url) as first, connect(config.database_url) as second:
-        metrics = [Metrics(), Metrics()]
-        await asyncio.gather(look(first, config, metrics[0]), look(second, config, metrics[1]))
+    url = config.database_url
+    async with connect(url) as first, connect(url) as second:
+        monitors = [Monitor(each, url, audit_seconds=300, metrics=Metrics()) for each in (first, second)]
+        await asyncio.gather(*(each.look() for each in monitors))
         assert await db.fetchval(RENEWALS) == 1
         # Who was not the one learns of it the next time.
-        await asyncio.gather(look(first, config, metrics[0]), look(second, config, metrics[1]))
+        await asyncio.gather(*(each.look() for each in monitors))
         assert await db.fetchval(RENEWALS) == 1
-    assert [each.gauges["ledger_expenses"].get({}) for each in metrics] == [1, 1]
+    assert [each.ledger["expenses"].get({}) for each in monitors] == [1, 1]
 
 
 async def test_the_audit_counts_what_is_there(served, db, ann, bob, flat):
@@ -218,7 +219,7 @@ async def test_what_the_audit_found_survives_the_process(config, db, served, fla
     await flat.spend(1000)
     await audited(served, db)
     async with connect(config.database_url) as another:
-        metrics = Metrics()
-        await look(another, config, metrics)
-    assert metrics.gauges["ledger_expenses_amount"].get({"currency": "EUR"}) == 10
+        monitor_of_another = Monitor(another, config.database_url, audit_seconds=300, metrics=Metrics())
+        await monitor_of_another.look()
+    assert monitor_of_another.amounts.get({"currency": "EUR"}) == 10
     assert json.loads(await db.fetchval("select amounts from audits")) == {"EUR": 1000}

@@ -8,7 +8,6 @@ from aiohttp import web
 from marshmallow import fields
 
 from service import errors
-from service.auth.keys import SECURITY
 from service.ops import service
 from service.process.workers import merged
 from service.web.answers import Media, Ok, security_headers
@@ -62,15 +61,10 @@ async def ready(request: web.Request) -> dict[str, str]:
 @endpoint(Media("text/plain"), public=True)
 async def metrics(request: web.Request) -> web.Response:
     """Return the metrics in Prometheus' text format, those of all workers where there are several."""
-    text = metrics_text(request.app)
+    text = request.app[METRICS].text()
     if worker := request.app[WORKER]:
         text = merged([text, *await worker.metrics_of_others()])
     return web.Response(text=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
-
-
-def metrics_text(app: web.Application) -> str:
-    """Return the metrics of this process alone."""
-    return app[METRICS].text(app[LIFECYCLE], app[DB], app[SECURITY])
 
 
 @endpoint(Media("application/json"), public=True)

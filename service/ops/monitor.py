@@ -10,7 +10,6 @@ import asyncpg
 import iso4217
 import orjson
 
-from service.config import Config
 from service.errors import Unavailable
 from service.postgres.migrate import known
 from service.postgres.pool import Database, Record, Transaction, queries, unavailable
@@ -29,81 +28,101 @@ log = logging.getLogger(__name__)
 migration_ids = functools.cache(known)
 
 
+class Monitor:
+    """Looks at the event loop and at the database, and tells of them in metrics."""
+
+    def __init__(self, db: Database, url: str, *, audit_seconds: float, metrics: Metrics) -> None:
+        self.db = db
+        self.url = url
+        self.audit_seconds = float(audit_seconds)
+        self.lag_seconds = metrics.timings(
+            "event_loop_lag_seconds", "How much later than asked the event loop came back."
+        )
+        self.up = metrics.gauge("database_up", "Whether the database answered when it was last asked.")
+        self.pending = metrics.gauge(
+            "database_migrations_pending", "Migrations of this release that the database misses."
+        )
+        self.ledger = {
+            "unbalanced_teams": metrics.gauge("ledger_unbalanced_teams", "Teams whose entries break the money rule."),
+            "accounts": metrics.gauge("ledger_accounts", "Accounts."),
+            "teams": metrics.gauge("ledger_teams", "Teams that were not deleted."),
+            "expenses": metrics.gauge("ledger_expenses", "Live expenses."),
+            "settlements": metrics.gauge("ledger_settlements", "Live settlements."),
+            "audited_at_seconds": metrics.gauge("ledger_audit_timestamp_seconds", "When the ledger was last audited."),
+        }
+        self.amounts = metrics.gauge(
+            "ledger_expenses_amount", "What live expenses come to, in the currency's major unit."
+        )
+
+    async def look(self) -> None:
+        """Look at the database once, and audit the ledger where that is due. Raises Unavailable."""
+        pending = await queries.ops.pending(self.db, migration_ids=migration_ids())
+        self.pending.set({}, pending)
+        if pending:
+            return
+        audited: Record = await queries.ops.audited(self.db, every_seconds=self.audit_seconds)
+        if audited["is_due"]:
+            try:
+                await self._audit()
+            except unavailable:
+                log.warning("the audit did not end", exc_info=True)
+            audited = await queries.ops.audited(self.db, every_seconds=self.audit_seconds)
+        if audited["audited_at_seconds"]:
+            self._publish(audited)
+
+    async def watch_loop(self) -> None:
+        """Measure the event loop's lag, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + lag_every_seconds
+            await asyncio.sleep(lag_every_seconds)
+            self.lag_seconds.record(max(0.0, loop.time() - due))
+
+    async def watch_database(self) -> None:
+        """Look at the database again and again, until cancelled."""
+        await asyncio.sleep(first_look_seconds)
+        while True:
+            is_up = True
+            try:
+                await self.look()
+            except Unavailable:
+                is_up = False
+            except Exception:
+                log.exception("looking at the database failed")
+            self.up.set({}, int(is_up))
+            await asyncio.sleep(look_every_seconds)
+
+    async def _audit(self) -> None:
+        """Audit on a connection of its own, as those of the pool have the time limit of requests."""
+        connection = await asyncpg.connect(
+            self.url,
+            timeout=3,
+            command_timeout=audit_seconds_max,
+            statement_cache_size=0,
+            server_settings={
+                "application_name": "expenses-audit",
+                "statement_timeout": str(audit_seconds_max * 1000),
+            },
+        )
+        try:
+            asked = Transaction(connection, self.db.query_seconds)
+            unbalanced_teams = await queries.ops.audit(asked, every_seconds=self.audit_seconds)
+        finally:
+            await connection.close(timeout=3)
+        if unbalanced_teams:
+            log.error("the ledger is unbalanced", extra={"teams": unbalanced_teams})
+
+    def _publish(self, audited: Record) -> None:
+        for column, gauge in self.ledger.items():
+            gauge.set({}, audited[column])
+        for code, amount in orjson.loads(audited["amounts"]).items():
+            exponent = iso4217.Currency(code).exponent or 0
+            self.amounts.set({"currency": code}, amount / 10**exponent)
+
+
 @asynccontextmanager
-async def monitoring(db: Database, config: Config, metrics: Metrics) -> AsyncIterator[None]:
+async def monitoring(db: Database, url: str, *, audit_seconds: float, metrics: Metrics) -> AsyncIterator[Monitor]:
     """Measure for as long as the block lasts."""
-    async with background(_watch_loop(metrics)), background(_watch_database(db, config, metrics)):
-        yield
-
-
-async def look(db: Database, config: Config, metrics: Metrics) -> None:
-    """Look at the database once, and audit the ledger where that is due. Raises Unavailable."""
-    pending = await queries.ops.pending(db, migration_ids=migration_ids())
-    metrics.set("database_migrations_pending", "Migrations of this release that the database misses.", pending)
-    if pending:
-        return
-    every_seconds = float(config.audit_seconds)
-    audited: Record = await queries.ops.audited(db, every_seconds=every_seconds)
-    if audited["is_due"]:
-        try:
-            await _audit(config, metrics, every_seconds)
-        except unavailable:
-            log.warning("the audit did not end", exc_info=True)
-        audited = await queries.ops.audited(db, every_seconds=every_seconds)
-    if audited["audited_at_seconds"]:
-        _publish(metrics, audited)
-
-
-async def _watch_loop(metrics: Metrics) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + lag_every_seconds
-        await asyncio.sleep(lag_every_seconds)
-        metrics.lag.observe(max(0.0, loop.time() - due))
-
-
-async def _watch_database(db: Database, config: Config, metrics: Metrics) -> None:
-    await asyncio.sleep(first_look_seconds)
-    while True:
-        is_up = True
-        try:
-            await look(db, config, metrics)
-        except Unavailable:
-            is_up = False
-        except Exception:
-            log.exception("looking at the database failed")
-        metrics.set("database_up", "Whether the database answered when it was last asked.", int(is_up))
-        await asyncio.sleep(look_every_seconds)
-
-
-async def _audit(config: Config, metrics: Metrics, every_seconds: float) -> None:
-    """Audit on a connection of its own, as those of the pool have the time limit of requests."""
-    connection = await asyncpg.connect(
-        config.database_url,
-        timeout=3,
-        command_timeout=audit_seconds_max,
-        statement_cache_size=0,
-        server_settings={
-            "application_name": "expenses-audit",
-            "statement_timeout": str(audit_seconds_max * 1000),
-        },
-    )
-    try:
-        unbalanced_teams = await queries.ops.audit(Transaction(connection, metrics), every_seconds=every_seconds)
-    finally:
-        await connection.close(timeout=3)
-    if unbalanced_teams:
-        log.error("the ledger is unbalanced", extra={"teams": unbalanced_teams})
-
-
-def _publish(metrics: Metrics, audited: Record) -> None:
-    metrics.set("ledger_unbalanced_teams", "Teams whose entries break the money rule.", audited["unbalanced_teams"])
-    metrics.set("ledger_accounts", "Accounts.", audited["accounts"])
-    metrics.set("ledger_teams", "Teams that were not deleted.", audited["teams"])
-    metrics.set("ledger_expenses", "Live expenses.", audited["expenses"])
-    metrics.set("ledger_settlements", "Live settlements.", audited["settlements"])
-    metrics.set("ledger_audit_timestamp_seconds", "When the ledger was last audited.", audited["audited_at_seconds"])
-    for code, amount in orjson.loads(audited["amounts"]).items():
-        exponent = iso4217.Currency(code).exponent or 0
-        about = "What live expenses come to, in the currency's major unit."
-        metrics.set("ledger_expenses_amount", about, amount / 10**exponent, {"currency": code})
+    monitor = Monitor(db, url, audit_seconds=audit_seconds, metrics=metrics)
+    async with background(monitor.watch_loop()), background(monitor.watch_database()):
+        yield monitor

@@ -66,7 +66,12 @@ class Connections:
         self.waiting = 0
         # What was made before is closed when it is given back.
         self.expired_at = 0.0
-        self.metrics = metrics
+        self.acquire_seconds = metrics.timings("database_pool_acquire_seconds", "Time waited for a connection.")
+        metrics.gauge_of("database_pool_connections", "Connections of the pool, by state.", self.by_state, "state")
+        metrics.gauge_of("database_pool_connections_max", "Connections that the pool may have.", pool.get_max_size)
+        metrics.gauge_of(
+            "database_pool_waiting", "Statements and transactions waiting for a connection.", lambda: self.waiting
+        )
 
     def use(self) -> "Use":
         """Return a context manager that yields a connection.
@@ -83,12 +88,16 @@ class Connections:
         """Return how many connections are open and in use."""
         return self.pool.get_size() - self.idle()
 
+    def by_state(self) -> dict[str, float]:
+        """Return how many connections are in which state."""
+        return {"idle": self.idle(), "in_use": self.in_use()}
+
     def take(self) -> Held | None:
         """Return the connection at hand that was used last, or None where there is none."""
         while self.at_hand:
             held = self.at_hand.pop()
             if not _is_closed(held.connection):
-                self.metrics.acquire.observe(0.0)
+                self.acquire_seconds.record(0.0)
                 return held
             self.discard(held)
         return None
@@ -106,7 +115,7 @@ class Connections:
                 return await self._connect()
         finally:
             self.waiting -= 1
-            self.metrics.acquire.observe(time.perf_counter() - started)
+            self.acquire_seconds.record(time.perf_counter() - started)
 
     def give_back(self, held: Held) -> None:
         """Pass a connection that is free and in order to the first in line, or keep it at hand."""

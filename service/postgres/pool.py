@@ -16,7 +16,7 @@ from service.errors import Refusal, Unavailable
 from service.postgres.connections import Connection, Connections, idle_seconds_max, unavailable
 from service.postgres.queries import Method, Record, queries  # noqa: F401 -- this is where services have it from.
 from service.process.tasks import background
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import Metrics, Timings
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,15 @@ turns_max = 2
 class Transaction:
     """One connection inside a transaction, with the ways in which queries are asked."""
 
-    def __init__(self, connection: "Connection | asyncpg.Connection[Record]", metrics: Metrics) -> None:
+    def __init__(
+        self, connection: "Connection | asyncpg.Connection[Record]", query_seconds: Timings | None = None
+    ) -> None:
         self.connection = connection
-        self.metrics = metrics
+        self.query_seconds = query_seconds or _query_seconds(Metrics())
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Ask a query within this transaction."""
-        with self.metrics.query_seconds.timed(name):
+        with self.query_seconds.timed(name):
             return await getattr(self.connection, method)(sql, *arguments)
 
     @asynccontextmanager
@@ -51,14 +53,17 @@ class Database:
 
     def __init__(self, connections: Connections, metrics: Metrics) -> None:
         self.connections = connections
-        self.metrics = metrics
+        self.query_seconds = _query_seconds(metrics)
+        self.transaction_seconds = metrics.timings(
+            "database_transaction_seconds", "Time of a transaction, its commit included."
+        )
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Ask a query on its own."""
         try:
             async with self.connections.use() as connection:
-                with self.metrics.query_seconds.timed(name):
+                with self.query_seconds.timed(name):
                     return await getattr(connection, method)(sql, *arguments)
         except unavailable as error:
             raise await self._refusal(error) from error
@@ -76,12 +81,12 @@ class Database:
                 started = time.perf_counter()
                 async with connection.transaction():
                     try:
-                        yield Transaction(connection, self.metrics)
+                        yield Transaction(connection, self.query_seconds)
                     except TimeoutError:
                         # A rollback would wait for the same silence again; losing its connection rolls back as well.
                         connection.terminate()
                         raise
-                self.metrics.transactions.observe(time.perf_counter() - started)
+                self.transaction_seconds.record(time.perf_counter() - started)
         except Refusal:
             raise
         except unavailable as error:
@@ -184,6 +189,10 @@ def _names(error: asyncpg.IntegrityConstraintViolationError, constraint: str) ->
     if error.constraint_name:
         return bool(error.constraint_name == constraint)
     return re.search(rf"(?<!\w){re.escape(constraint)}(_[0-9]+)?(?!\w)", str(error)) is not None
+
+
+def _query_seconds(metrics: Metrics) -> Timings:
+    return metrics.timings("database_query_seconds", "Time of a query, by its name.", "query")
 
 
 async def _prepare(connection: "asyncpg.Connection[Record]") -> None:

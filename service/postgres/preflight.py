@@ -5,7 +5,6 @@ import asyncpg
 from service.postgres.migrate import connection_arguments
 from service.postgres.pool import Transaction, queries, unavailable
 from service.process.exits import ConfigError, DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
-from service.telemetry.metrics import Metrics
 
 oldest_major = 17
 connect_seconds = 10
@@ -17,7 +16,7 @@ async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
     try:
         connection = await asyncpg.connect(url, timeout=connect_seconds)
         try:
-            server = await queries.ops.server(Transaction(connection, Metrics()))
+            server = await queries.ops.server(Transaction(connection))
         finally:
             await connection.close(timeout=connect_seconds)
     except (ValueError, OverflowError):

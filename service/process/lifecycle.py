@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+from service.telemetry.metrics import Metrics
+
 
 class Lifecycle:
     """How many requests are being answered, and whether the process is to stop.
@@ -11,11 +13,12 @@ class Lifecycle:
     would be lost; here such requests are waited for first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics) -> None:
         self.in_flight = 0
         self.stopping = False
         self.idle = asyncio.Event()
         self.idle.set()
+        metrics.gauge_of("http_requests_in_flight", "Requests being answered.", lambda: self.in_flight)
 
     def begin(self) -> None:
         """Count a request in."""

@@ -11,10 +11,12 @@ from service.postgres.pool import Database
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.telemetry.metrics import Metrics
+from service.web.traffic import Traffic
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
+TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
 DB: web.AppKey[Database] = web.AppKey("db", Database)

@@ -15,7 +15,7 @@ from service.telemetry.logs import current_request, log_request
 from service.telemetry.trace import TRACE, trace_of
 from service.web.answers import security_headers
 from service.web.fields import identifier
-from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, METRICS, REQUEST_ID, Handler
+from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, REQUEST_ID, TRAFFIC, Handler
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         duration_seconds = time.perf_counter() - started
         route = request.match_info.route.name or "unmatched"
         lifecycle.end()
-        request.app[METRICS].answered(route, _method(request), status, duration_seconds)
+        request.app[TRAFFIC].answered(route, _method(request), status, duration_seconds)
         actor = request.get(ACTOR)
         log_request(
             request_id=request_id,
@@ -125,7 +125,7 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
     request[REFUSAL] = refusal.slug()
-    request.app[METRICS].refusals.inc({"type": refusal.slug()})
+    request.app[TRAFFIC].refusals.count(refusal.slug())
     return web.Response(
         body=orjson.dumps(refusal.problem(request[REQUEST_ID])),
         status=refusal.status,

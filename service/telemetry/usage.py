@@ -1,0 +1,26 @@
+"""What the process is, and what it uses."""
+
+import resource
+
+import psutil
+
+from service import __version__
+from service.telemetry.metrics import Metrics
+
+
+def measure_process(metrics: Metrics) -> None:
+    """Let a scrape read what this process is and what it uses."""
+    process = psutil.Process()
+
+    def cpu_seconds() -> float:
+        spent = process.cpu_times()
+        return spent.user + spent.system
+
+    metrics.counter_of("process_cpu_seconds_total", "Processor time used, in user and system mode.", cpu_seconds)
+    metrics.gauge_of("process_resident_memory_bytes", "Resident memory.", lambda: process.memory_info().rss)
+    metrics.gauge_of("process_open_fds", "Open file descriptors.", process.num_fds)
+    metrics.gauge_of("process_start_time_seconds", "When the process started.", process.create_time)
+    metrics.gauge_of(
+        "process_max_fds", "File descriptors that may be open.", lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    )
+    metrics.gauge_of("build_info", "The version that runs.", lambda: {__version__: 1}, "version")
