@@ -1,5 +1,6 @@
 """The trace that a request belongs to (W3C Trace Context, Level 1), in its answer and in its line of the log."""
 
+import multiprocessing
 import re
 
 import pytest
@@ -71,6 +72,19 @@ def test_a_malformed_traceparent_begins_a_trace_of_our_own(case):
     assert HEX.fullmatch(trace.trace_id)
     assert trace.trace_id != TRACE_ID
     assert not trace.flags
+
+
+def new_ids(number):
+    ids = [trace_of(None).trace_id for _ in range(number)]
+    other = trace_of(GOOD)
+    return [*ids, other.request_id(), other.response().split("-")[2]]
+
+
+def test_processes_that_are_forked_make_ids_of_their_own():
+    with multiprocessing.get_context("fork").Pool(3) as workers:
+        found = [workers.apply_async(new_ids, [100]) for _ in range(30)]
+        ids = [each for answer in found for each in answer.get(30)] + new_ids(100)
+    assert len(set(ids)) == len(ids) == 31 * 102
 
 
 async def test_an_answer_and_its_line_name_the_trace_of_the_request(served, ann, lines):

@@ -3,8 +3,14 @@
 import os
 import re
 from dataclasses import dataclass
+from random import Random
 
 from aiohttp import web
+
+# Ids need to differ, and nothing more: they are no secrets, so they do without a system call each. A process that is
+# forked off starts with a copy of this and would make the same ids, so it begins anew.
+_random = Random()  # noqa: S311 -- as above.
+os.register_at_fork(after_in_child=_random.seed)
 
 _format = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 
@@ -19,11 +25,11 @@ class Trace:
 
     def request_id(self) -> str:
         """Return an id for a request that has none: the trace's, unless the trace may have several requests."""
-        return os.urandom(16).hex() if self.flags else self.trace_id
+        return _random.randbytes(16).hex() if self.flags else self.trace_id
 
     def response(self) -> str:
         """Return the `traceresponse` header: the trace, and our part of it."""
-        return f"00-{self.trace_id}-{self.span_id or os.urandom(8).hex()}-{self.flags}"
+        return f"00-{self.trace_id}-{self.span_id or _random.randbytes(8).hex()}-{self.flags}"
 
 
 TRACE: web.RequestKey[Trace] = web.RequestKey("trace", Trace)
@@ -39,4 +45,4 @@ def trace_of(traceparent: str | None) -> Trace:
         if is_known and trace_id.strip("0") and parent_id.strip("0"):
             # Of the flags only "sampled" is passed on: the others have no meaning in this version (§4.2).
             return Trace(trace_id, f"{int(flags, 16) & 1:02x}")
-    return Trace(os.urandom(16).hex())
+    return Trace(_random.randbytes(16).hex())
