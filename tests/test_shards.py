@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.postgres.pool import queries
+from service.postgres.queries import queries, text_of
 
 ROOT = Path(__file__).parent.parent
-FILES = {f"{path.parent.name}.{path.stem}": path.read_text() for path in sorted((ROOT / "sql").rglob("*.sql"))}
+FILES = {f"{path.parent.name}.{path.stem}": text_of(path) for path in sorted((ROOT / "sql").rglob("*.sql"))}
 TEAM_TABLES = {"teams", "members", "expenses", "entries", "revisions"}
 # These look for the teams of an account, or at all teams: each asks every shard, so there are few of them.
 ACROSS_TEAMS = {"teams.page", "ops.audit", "seed.date_accounts"}

@@ -7,7 +7,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from service.postgres.pool import queries
+from service import access
+from service.postgres.queries import queries, text_of
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "sql").rglob("*.sql"))
@@ -32,9 +33,25 @@ def calls() -> dict[str, list[set[str]]]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_a_file_is_one_query_with_its_name(path):
-    names = re.findall(r"^-- name: (\w+)\(", path.read_text(), re.MULTILINE)
+    names = re.findall(r"^-- name: (\w+)\(", text_of(path), re.MULTILINE)
     assert names == [path.stem]
     assert re.search(r"^-- [A-Z].*[.;]?$", path.read_text().splitlines()[1]), "the second line says what it is for"
+
+
+def test_a_file_that_is_like_another_replaces_what_is_there_once(tmp_path):
+    (tmp_path / "one.sql").write_text("-- name: one()\nselect 1, 2 + 2;\n")
+    like = tmp_path / "other.sql"
+    like.write_text("-- like: one\n-- The other.\n-- replace: one with other\n-- replace: 1, with 3,\n")
+    assert text_of(like) == "-- name: other()\nselect 3, 2 + 2;\n"
+    for bad in ("2", "4"):
+        like.write_text(f"-- like: one\n-- replace: {bad} with 5\n")
+        with pytest.raises(ValueError, match=f"replaces what is there {2 * (bad == '2')} times"):
+            text_of(like)
+
+
+def test_every_verdict_has_its_refusal():
+    named = {name for path in FILES for name in re.findall(r"\bthen '([a-z-]+)'", path.read_text()) if "-" in name}
+    assert named == set(access.verdicts)
 
 
 async def test_postgres_plans_every_query(database):
@@ -60,14 +77,14 @@ def test_every_call_names_the_query_s_parameters():
             assert None in keywords or named == parameters, f"{name} also takes {parameters - named}"
 
 
-VIEWS = ("live_expenses", "open_balances")
+VIEWS = ("actors", "live_expenses", "open_balances")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}.{path.stem}")
 def test_columns_are_named(path):
     # The star of a table changes its meaning when a column is added, under statements that are prepared already.
     # That of a view, or of a part of the same statement, does not: their columns are listed.
-    sql = path.read_text()
+    sql = text_of(path)
     assert not re.search(r"(select|returning)\s*\*", sql)
     listed = {*VIEWS, *re.findall(r"^(\w+) as (?:not materialized )?\($", sql, re.MULTILINE)}
     assert set(re.findall(r"(\w+)\.\*", sql)) <= listed

@@ -1,6 +1,8 @@
 """The queries of `sql/`, each a function: `sql/expenses/get.sql` is `queries.expenses.get`."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import aiosql
@@ -53,9 +55,33 @@ class Adapter(AsyncPGAdapter):
         return [parameters[each] for each in self.var_sorted[name]]
 
 
+class Loader(QueryLoader):
+    """Reads the files. One that begins with `-- like: NAME` is the file of that name with some texts replaced."""
+
+    def load_query_data_from_file(
+        self, path: Path, ns_parts: list[str] | None = None, encoding: str | None = None
+    ) -> list[Any]:
+        """Return the query of a file."""
+        loaded: list[Any] = self.load_query_data_from_sql(text_of(path, encoding), ns_parts or [], path)
+        return loaded
+
+
+def text_of(path: Path, encoding: str | None = None) -> str:
+    """Return the text of a query's file. Raises ValueError where what is to be replaced is not there exactly once."""
+    text = path.read_text(encoding)
+    if like := re.match(r"-- like: (\w+)$", text, re.MULTILINE):
+        replacements = re.findall(r"^-- replace: (.+) with (.+)$", text, re.MULTILINE)
+        text = path.with_stem(like[1]).read_text(encoding)
+        for old, new in replacements:
+            if text.count(old) != 1:
+                raise ValueError(f"{path} replaces what is there {text.count(old)} times: {old}")
+            text = text.replace(old, new)
+    return text
+
+
 # aiosql's types only know adapters that are not asynchronous.
 _adapter: Any = Adapter
-queries: Any = aiosql.from_path(folder("sql"), _adapter)
+queries: Any = aiosql.from_path(folder("sql"), _adapter, loader_cls=Loader)
 
 
 def query(name: str, sql: str) -> Callable[..., Any]:

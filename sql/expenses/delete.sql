@@ -3,12 +3,7 @@
 -- have one of some versions, or any where they are null. Asked while the team is locked.
 with
 actor as (
-    select
-        member_id,
-        role,
-        can_record,
-        can_manage,
-        is_archived
+    select actors.*
     from actors
     where
         team_id = :team_id

@@ -1,36 +1,7 @@
--- name: page_by_created_at(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, size)
--- A team's live expenses, last recorded first, from the one after (`after_key`, `after_id`); a null filter lets all through.
-select live_expenses.*
-from live_expenses
-where
-    live_expenses.team_id = :team_id
-    and exists (
-        select 1
-        from actors
-        where
-            actors.team_id = :team_id
-            and actors.user_id = :user_id
-    )
-    and (
-        :payer::uuid is null
-        or exists (
-            select 1
-            from entries
-            where
-                entries.team_id = :team_id
-                and entries.expense_id = live_expenses.expense_id
-                and entries.member_id = :payer
-                and entries.paid > 0
-        )
-    )
-    and (
-        :participant::uuid is null
-        or live_expenses.participants @> jsonb_build_array(jsonb_build_object('member_id', :participant::uuid))
-    )
-    and (:category::text is null or live_expenses.category = :category)
-    and (:spent_from::date is null or live_expenses.spent_on >= :spent_from)
-    and (:spent_to::date is null or live_expenses.spent_on <= :spent_to)
-    and (:q::text is null or strpos(lower(live_expenses.description), lower(:q)) > 0)
-    and (live_expenses.created_at, live_expenses.expense_id) < (:after_key::timestamptz, :after_id::uuid)
-order by live_expenses.created_at desc, live_expenses.expense_id desc
-limit :size;
+-- like: page_by_spent_on
+-- A team's live expenses, last recorded first. What is replaced stands in the other file exactly once.
+-- replace: page_by_spent_on with page_by_created_at
+-- replace: last spent first with last recorded first
+-- replace: (live_expenses.spent_on, with (live_expenses.created_at,
+-- replace: :after_key::date with :after_key::timestamptz
+-- replace: order by live_expenses.spent_on with order by live_expenses.created_at

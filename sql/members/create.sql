@@ -3,11 +3,7 @@
 -- why not. Asked while the team is locked.
 with
 actor as (
-    select
-        member_id,
-        role,
-        can_manage,
-        is_archived
+    select actors.*
     from actors
     where
         team_id = :team_id
