@@ -4,16 +4,16 @@ FROM python:3.13-slim AS build
 WORKDIR /build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 
-# Or requirements-otel.txt, for an image that can send traces.
-ARG REQUIREMENTS=requirements.txt
+# For an image that can send traces, build with REQUIREMENTS=requirements/otel.txt.
+ARG REQUIREMENTS=requirements/service.txt
 # Dependencies first: they change less often than the code, so this layer is mostly there already.
-COPY requirements-build.txt requirements.txt requirements-otel.txt ./
+COPY requirements requirements
 RUN python -m venv tools \
-    && tools/bin/pip install --require-hashes -r requirements-build.txt \
+    && tools/bin/pip install --require-hashes -r requirements/build.txt \
     # Two of them come as source only: they are built with the tools above, not with whatever is newest today.
     && tools/bin/pip wheel --require-hashes --no-build-isolation --wheel-dir wheels -r "$REQUIREMENTS"
 
-COPY pyproject.toml setup.cfg requirements.in README.md LICENSE ./
+COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY service service
 COPY sql sql
 COPY migrations migrations

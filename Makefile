@@ -52,7 +52,7 @@ smoke: .venv/dev ## Start the whole stack in Docker, and use it
 
 sbom: .venv/dev ## List what is in the image, in build/sbom.json (CycloneDX)
 	@mkdir -p build
-	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file build/sbom.json requirements.txt
+	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file build/sbom.json requirements/service.txt
 
 push: ## Push the image that was built, as $REGISTRY/$NAME with the version that the tag names
 	@deploy/push $(IMAGE) $(VERSION)
@@ -63,31 +63,31 @@ dashboards: .venv/dev ## Write Grafana's dashboards from their tables
 dashboard-picture: .venv/dev ## Draw the Service dashboard from Prometheus at PROMETHEUS, into docs/img
 	$(BIN)/python deploy/grafana/draw.py --prometheus $(PROMETHEUS) --dashboard service --output docs/img/service.png
 
-lock: .venv/dev ## Pin the newest versions that requirements*.in allow, with their hashes
-	@for name in requirements requirements-build requirements-otel requirements-local requirements-dev requirements-checkov; do \
-	  echo "$$name.in -> $$name.txt"; \
+lock: .venv/dev ## Pin the newest versions that requirements/*.in allow, with their hashes
+	@for name in service build otel local dev checkov; do \
+	  echo "requirements/$$name.in -> requirements/$$name.txt"; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --custom-compile-command "make lock" --output-file $$name.txt $$name.in || exit 1; \
+	    --custom-compile-command "make lock" --output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
 
 clean: ## Remove the environment and the caches; the data directory stays
 	rm -rf .venv .venv-checkov build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # checkov pins old versions of what we use, so it has an environment of its own.
-.venv-checkov: requirements-checkov.txt
+.venv-checkov: requirements/checkov.txt
 	@echo "setting up .venv-checkov (once)"
 	@test -x $@/bin/python || $(PYTHON) -m venv $@
 	$@/bin/python -m pip --disable-pip-version-check install --quiet --progress-bar on --require-hashes -r $<
 	@touch $@
 
 # .venv/local holds what serves from a checkout, .venv/dev what tests and checks besides.
-.venv/local: requirements-local.txt
+.venv/local: requirements/local.txt
 	@echo "setting up .venv for serving (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --quiet --progress-bar on --require-hashes -r $<
 	@touch $@
 
-.venv/dev: requirements-dev.txt .venv/local
+.venv/dev: requirements/dev.txt .venv/local
 	@echo "setting up .venv for tests and checks (once)"
 	$(PIP) install --quiet --progress-bar on --require-hashes -r $<
 	@touch $@

@@ -181,7 +181,7 @@ def load() -> Config:
     if config.production and config.allow_unsafe_database:
         raise ConfigError("EXPENSES_ALLOW_UNSAFE_DATABASE is not accepted with EXPENSES_PRODUCTION.")
     if config.tracing and find_spec("opentelemetry") is None:
-        raise ConfigError("EXPENSES_TRACING needs the `otel` extra: install requirements-otel.txt.")
+        raise ConfigError("EXPENSES_TRACING needs the `otel` extra: install requirements/otel.txt.")
     return config
 
 

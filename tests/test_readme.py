@@ -42,6 +42,6 @@ def test_its_links_lead_somewhere():
 
 def test_every_dependency_says_why_it_is_here():
     documented = set(re.findall(r"^\| ([a-zA-Z0-9-]+)", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE))
-    for name in ("requirements", "requirements-local", "requirements-dev"):
-        for package in re.findall(r"^([a-z][a-z0-9-]*)", (ROOT / f"{name}.in").read_text(), re.MULTILINE):
+    for name in ("service", "local", "dev"):
+        for package in re.findall(r"^([a-z][a-z0-9-]*)", (ROOT / f"requirements/{name}.in").read_text(), re.MULTILINE):
             assert package in documented, package

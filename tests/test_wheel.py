@@ -42,7 +42,7 @@ def test_it_runs_where_nothing_else_is_installed(wheel, tmp_path, empty_database
     venv.create(tmp_path / "venv", with_pip=True)
     python = str(tmp_path / "venv/bin/python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements.txt")], check=True)
+    subprocess.run([*pip, "--require-hashes", "-r", str(ROOT / "requirements/service.txt")], check=True)
     subprocess.run([*pip, "--no-deps", str(wheel)], check=True)
     environment = {"PATH": os.environ["PATH"]} | on(empty_database)
 
