@@ -11,7 +11,7 @@ from service import __version__
 from service.config import Config, load
 from service.process.exits import SecretError
 from service.routes import routes
-from tests.kubernetes.manifests import ROOT, Manifests, render, selects, some
+from tests.kubernetes.manifests import ROOT, Manifests, selects, some
 
 K8S = ROOT / "k8s"
 BASE = K8S / "base"
@@ -163,13 +163,3 @@ def test_the_database_lets_in_the_api_the_migration_and_the_exporter_and_no_stra
         ]
         assert any(selects(each, database) for each in targets)
     assert not any(selects(each, {"app.kubernetes.io/component": "stranger"}) for each in some(peers))
-
-
-def test_what_podman_plays_is_pods_and_their_settings(local: Manifests):
-    played = list(yaml.safe_load_all(render("k8s/overlays/podman")))
-    pods = {each["metadata"]["name"]: each["spec"] for each in played if each["kind"] == "Pod"}
-    assert {each["kind"] for each in played} == {"ConfigMap", "Pod"}
-    for workload in local.workloads():
-        played_pod = pods[workload.manifest["metadata"]["name"]]
-        assert played_pod["containers"][0]["securityContext"] == workload.containers[0]["securityContext"]
-        assert played_pod["containers"][0]["image"] == workload.containers[0]["image"]
