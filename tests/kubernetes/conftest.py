@@ -43,3 +43,8 @@ def local() -> Manifests:
 @pytest.fixture
 def production() -> Manifests:
     return rendered("production")
+
+
+@pytest.fixture
+def try_out() -> Manifests:
+    return rendered("local")

@@ -57,13 +57,6 @@ class Workload:
     def containers(self) -> list[Manifest]:
         return some(self.pod["containers"] + self.pod.get("initContainers", []))
 
-    def ignores(self, check: str) -> bool:
-        """Tell whether an annotation takes this out of a check, as kube-score and kube-linter read it."""
-        annotations = self.manifest["metadata"].get("annotations", {})
-        return check in annotations.get("kube-score/ignore", "").split(",") or bool(
-            annotations.get(f"ignore-check.kube-linter.io/{check}")
-        )
-
 
 @dataclass
 class Manifests:
@@ -97,11 +90,6 @@ class Manifests:
         return found
 
     @property
-    def replicated(self) -> list[Workload]:
-        """The Deployments of more than one pod."""
-        return some([each for each in self.workloads("Deployment") if each.manifest["spec"].get("replicas") != 1])
-
-    @property
     def containers(self) -> list[Manifest]:
         return [container for workload in self.workloads() for container in workload.containers]
 
@@ -114,6 +102,10 @@ class Manifests:
     def targets(self, service: Manifest) -> list[Workload]:
         """Return the workloads whose pods a Service sends requests to."""
         return [each for each in self.workloads() if selects({"matchLabels": service["spec"]["selector"]}, each.labels)]
+
+    def selected(self, selector: Manifest) -> list[dict[str, str]]:
+        """Return the labels of the pods that a label selector selects."""
+        return [each for each in self.labels_of_pods if selects(selector, each)]
 
     def policies(self, labels: dict[str, str], direction: str) -> list[Manifest]:
         """Return the NetworkPolicies that hold for pods with these labels, for Ingress or Egress."""
