@@ -72,7 +72,6 @@ def test_the_image_has_one_version_everywhere():
     named = set()
     for path in [ROOT / "docker-compose.yml", *(ROOT / "k8s").rglob("*.yaml")]:
         named |= set(re.findall(r"team-expense-tracker:([\w.]+)", path.read_text()))
-        named |= set(re.findall(r'newTag: "?([\w.]+)', path.read_text()))
     assert named == {__version__}
     assert f"ARG VERSION={__version__}\n" in (ROOT / "Dockerfile").read_text()
 

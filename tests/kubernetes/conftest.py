@@ -1,4 +1,4 @@
-"""The manifests, rendered once, as a fixture that runs a test over the base and both overlays."""
+"""The manifests, rendered once, as a fixture that runs a test over those to try it out and those for production."""
 
 import shutil
 
@@ -19,32 +19,11 @@ def manifests(request: pytest.FixtureRequest) -> Manifests:
     return rendered(request.param)
 
 
-@pytest.fixture(params=["base", "production"])
-def shared(request: pytest.FixtureRequest) -> Manifests:
-    """What is for a cluster that others use, too: the local overlay makes do with less."""
-    return rendered(request.param)
-
-
-@pytest.fixture(params=["base", "local"])
-def with_try_out_database(request: pytest.FixtureRequest) -> Manifests:
-    return rendered(request.param)
-
-
 @pytest.fixture
-def base() -> Manifests:
-    return rendered("base")
-
-
-@pytest.fixture
-def local() -> Manifests:
-    return rendered("local")
+def try_out() -> Manifests:
+    return rendered("try-out")
 
 
 @pytest.fixture
 def production() -> Manifests:
     return rendered("production")
-
-
-@pytest.fixture
-def try_out() -> Manifests:
-    return rendered("local")

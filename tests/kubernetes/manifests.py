@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-DIRECTORIES = {"base": "k8s", "local": "k8s/overlays/local", "production": "k8s/overlays/production"}
+DIRECTORIES = {"try-out": "k8s", "production": "deploy/kubernetes/production"}
 
 Manifest = dict[str, Any]
 

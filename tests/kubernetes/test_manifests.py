@@ -1,6 +1,5 @@
 """The manifests say what is so: files, settings, secrets, probes and traffic fit the service and one another."""
 
-import base64
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,28 +10,24 @@ from service import __version__
 from service.config import Config, load
 from service.process.exits import SecretError
 from service.routes import routes
-from tests.kubernetes.manifests import ROOT, Manifests, selects, some
+from tests.kubernetes.manifests import ROOT, Manifest, Manifests, selects, some
 
 K8S = ROOT / "k8s"
-BASE = K8S / "base"
+OF_THE_CLUSTER = {"Namespace", "PriorityClass"}
 
 
-def files(directory: Path) -> set[str]:
-    return {each.name for each in directory.glob("*.yaml")} - {"kustomization.yaml"}
+def by_name(manifests: list[Manifest]) -> dict[tuple[str, str], Manifest]:
+    return {(each["kind"], each["metadata"]["name"]): each for each in manifests}
 
 
 def secrets(manifests: Manifests) -> dict[str, dict[str, str]]:
     """Return the rendered secrets' values, by secret and key."""
-    return {
-        each["metadata"]["name"]: each.get("stringData", {})
-        | {key: base64.b64decode(value).decode() for key, value in each.get("data", {}).items()}
-        for each in manifests.of("Secret")
-    }
+    return {each["metadata"]["name"]: each["stringData"] for each in manifests.of("Secret")}
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Return a function that reads the configuration as the container of an overlay would."""
+    """Return a function that reads the configuration as the API's container would."""
 
     def start(manifests: Manifests, **settings: str) -> Config:
         for variable, value in (manifests.settings | settings).items():
@@ -49,11 +44,19 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return start
 
 
-def test_every_file_of_the_base_is_found_in_k8s_and_is_rendered():
-    listed = yaml.safe_load((BASE / "kustomization.yaml").read_text())["resources"]
-    assert files(BASE) == files(K8S) == set(listed)
-    for name in files(BASE):
-        assert (K8S / name).readlink() == Path("base") / name
+def test_the_files_of_k8s_are_complete_and_all_of_them_are_applied_as_they_stand(try_out: Manifests):
+    """What a person reads there is what the cluster gets: kustomize adds no namespace, image, secret or patch."""
+    files = [each for each in K8S.glob("*.yaml") if each.name != "kustomization.yaml"]
+    assert not [each.name for each in files if each.is_symlink()]
+    written = [manifest for each in files for manifest in yaml.safe_load_all(each.read_text())]
+    assert by_name(written) == by_name(try_out.all)
+
+
+def test_everything_is_in_the_namespace(manifests: Manifests):
+    namespace = manifests.one("Namespace")["metadata"]["name"]
+    for manifest in manifests.all:
+        if manifest["kind"] not in OF_THE_CLUSTER:
+            assert manifest["metadata"]["namespace"] == namespace
 
 
 def test_the_image_is_this_version(manifests: Manifests):
@@ -71,15 +74,10 @@ def test_services_are_not_put_into_the_environment_where_they_would_be_taken_for
         assert workload.pod["enableServiceLinks"] is False
 
 
-def test_the_service_refuses_the_secrets_of_the_base(base: Manifests, started):
-    with pytest.raises(SecretError, match="placeholder"):
-        started(base)
-
-
-def test_the_service_takes_the_local_secrets_but_not_in_production(local: Manifests, started):
-    assert started(local).production is False
+def test_the_service_takes_the_secrets_for_trying_out_but_not_in_production(try_out: Manifests, started):
+    assert started(try_out).production is False
     with pytest.raises(SecretError, match="development"):
-        started(local, EXPENSES_PRODUCTION="true")
+        started(try_out, EXPENSES_PRODUCTION="true")
 
 
 def test_production_applies_no_secret_and_no_try_out_database(production: Manifests):

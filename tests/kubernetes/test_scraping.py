@@ -48,12 +48,12 @@ def test_what_a_monitor_scrapes_is_not_scraped_for_an_annotation_too(production:
 
 
 def test_annotations_are_scraped_under_the_same_jobs_where_documented(
-    with_try_out_database: Manifests, jobs: set[str], tmp_path: Path
+    try_out: Manifests, jobs: set[str], tmp_path: Path
 ):
     """Prometheus itself relabels what its discovery of pods would find."""
     if not shutil.which("promtool"):
         pytest.skip("promtool is not installed; it is what relabels")
-    (tmp_path / "pods.json").write_text(json.dumps([discovered(each) for each in with_try_out_database.workloads()]))
+    (tmp_path / "pods.json").write_text(json.dumps([discovered(each) for each in try_out.workloads()]))
     (scrape,) = documented_scrapes()
     del scrape["kubernetes_sd_configs"]
     scrape["file_sd_configs"] = [{"files": ["pods.json"]}]
@@ -118,14 +118,12 @@ def test_the_exporter_s_role_and_password_are_those_that_the_cluster_makes(produ
     assert variables["DATA_SOURCE_PASS_FILE"] == f"/run/secrets/{volume['secret']['items'][0]['path']}"
 
 
-def test_the_try_out_database_makes_its_roles_as_the_compose_stack_does(with_try_out_database: Manifests):
-    (script,) = (
-        each["data"]["roles.sh"] for each in with_try_out_database.of("ConfigMap") if "roles.sh" in each["data"]
-    )
-    assert script == (ROOT / "k8s/base/roles.sh").read_text()
+def test_the_try_out_database_makes_its_roles_as_the_compose_stack_does(try_out: Manifests):
+    (script,) = (each["data"]["roles.sh"] for each in try_out.of("ConfigMap") if "roles.sh" in each["data"])
+    assert script == (ROOT / "deploy/postgres/roles.sh").read_text()
     mounts = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["postgres"]["volumes"]
-    assert "./k8s/base/roles.sh:/docker-entrypoint-initdb.d/roles.sh:ro" in mounts
-    (database,) = with_try_out_database.workloads("StatefulSet")
+    assert "./deploy/postgres/roles.sh:/docker-entrypoint-initdb.d/roles.sh:ro" in mounts
+    (database,) = try_out.workloads("StatefulSet")
     (secrets,) = (each["projected"]["sources"] for each in database.pod["volumes"] if "projected" in each)
     mounted = {f"/run/secrets/{item['path']}" for each in secrets for item in each["secret"]["items"]}
     assert mounted == {*re.findall(r"/run/secrets/\w+", script), environment(database)["POSTGRES_PASSWORD_FILE"]}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Makes the two roles that PostgreSQL is used with, once, when its volume is empty: the service's, which owns its database
-# and nothing else, and the exporter's, which reads statistics.
+# PostgreSQL's image runs this once, when its volume is empty. It makes two roles: that of the service, which owns the
+# database and nothing else, and `monitor`, with which the exporter reads statistics.
 set -euo pipefail
 
 # postgresql://role:password@host/database
