@@ -1,9 +1,8 @@
 # `make` prints the targets. Each does all its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help serve seed migrate test check bench image smoke sbom push dashboards dashboard-picture lock clean
+.PHONY: help serve seed migrate test check bench image smoke sbom push dashboards lock clean
 
 PYTHON ?= python3
-PROMETHEUS ?= http://127.0.0.1:9090
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -59,9 +58,6 @@ push: ## Push the image that was built, as $REGISTRY/$NAME with the version that
 
 dashboards: .venv/dev ## Write Grafana's dashboards from their tables
 	$(BIN)/python deploy/grafana/build.py
-
-dashboard-picture: .venv/dev ## Draw the Service dashboard from Prometheus at PROMETHEUS, into docs/img
-	$(BIN)/python deploy/grafana/draw.py --prometheus $(PROMETHEUS) --dashboard service --output docs/img/service.png
 
 lock: .venv/dev ## Pin the newest versions that requirements/*.in allow, with their hashes
 	@for name in service build otel local dev checkov; do \

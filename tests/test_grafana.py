@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from deploy.grafana.queries import dashboards, panels, queries
-from deploy.grafana.units import written
 
 root = Path(__file__).parents[1]
 grafana = root / "deploy/grafana"
@@ -285,34 +284,6 @@ def test_queries_passes_where_every_panel_has_data(prometheus):
     assert (run.returncode, run.stderr, "    1  Service / Replicas" in run.stdout) == (0, "", True)
 
 
-def test_draw_makes_a_picture_of_a_dashboard(prometheus, tmp_path):
-    picture = tmp_path / "business.png"
-    run = tool("draw.py", "--prometheus", prometheus.address, "--dashboard", "business", "--output", picture)
-    assert (run.returncode, run.stderr) == (0, "")
-    assert picture.read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0, "s", "0 s"),
-        (0.000_412, "s", "412 µs"),
-        (0.0123, "s", "12.3 ms"),
-        (1.5, "s", "1.5 s"),
-        (5400, "s", "90 min"),
-        (0, "bytes", "0 B"),
-        (80_740_352, "bytes", "77 MiB"),
-        (0.9995, "percentunit", "100 %"),
-        (-0.25, "percentunit", "-25 %"),
-        (12.34, "reqps", "12.3 req/s"),
-        (48_211, "none", "48,211"),
-        (float("nan"), "s", "no data"),
-    ],
-)
-def test_numbers_are_written_with_their_units(value, unit, text):
-    assert written(value, unit) == text
-
-
 def check_promql(folder, expressions):
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed")
@@ -330,7 +301,7 @@ def tool(name, *arguments):
 class Prometheus(ThreadingHTTPServer):
     """Answers every query alike."""
 
-    series = [{"metric": {"currency": "EUR"}, "value": [1000, "1"], "values": [[1000, "1"], [1015, "NaN"]]}]  # noqa: RUF012
+    series = [{"metric": {"currency": "EUR"}, "value": [1000, "1"]}]  # noqa: RUF012
 
     @property
     def address(self):

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 folder = Path(__file__).parent / "dashboards"
 timeout_seconds = 30
 # What Grafana puts in for an hour at a scrape interval of 15 s.
-intervals = {"$__interval": "15s", "$__range": "1h"}
+intervals = {"$__interval": "15s", "$__rate_interval": "1m", "$__range": "1h"}
 
 
 def dashboards() -> list[dict[str, Any]]:
@@ -37,10 +37,10 @@ def queries(dashboard: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def concrete(query: str, dashboard: dict[str, Any], rate_interval: str = "1m") -> str:
+def concrete(query: str, dashboard: dict[str, Any]) -> str:
     """Return a query with the variables' first values in place of their names."""
     values = {f"${each['name']}": _value(each) for each in dashboard["templating"]["list"]}
-    values |= intervals | {"$__rate_interval": rate_interval}
+    values |= intervals
     # The longest first: $__range must not take the beginning of $__range_s.
     for name in sorted(values, key=len, reverse=True):
         query = query.replace(name, values[name])
