@@ -1,4 +1,4 @@
-# The service and nothing else: a virtual environment made of wheels, on Python's slim image.
+# The image holds a virtual environment with the service, on Python's slim image. Everything in it is installed from wheels.
 
 FROM python:3.13-slim AS build
 WORKDIR /build
@@ -6,11 +6,11 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=igno
 
 # For an image that can send traces, build with REQUIREMENTS=requirements/otel.txt.
 ARG REQUIREMENTS=requirements/service.txt
-# Dependencies first: they change less often than the code, so this layer is mostly there already.
+# The dependencies come first: they change less often than the code, so Docker mostly reuses this layer.
 COPY requirements requirements
 RUN python -m venv tools \
     && tools/bin/pip install --require-hashes -r requirements/build.txt \
-    # Two of them come as source only: they are built with the tools above, not with whatever is newest today.
+    # Two dependencies come as source only. They are built with the pinned tools above, not with the newest ones.
     && tools/bin/pip wheel --require-hashes --no-build-isolation --wheel-dir wheels -r "$REQUIREMENTS"
 
 COPY pyproject.toml setup.cfg README.md LICENSE ./
@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="Team Expense Tracker API" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="MIT"
 
-# A passwd entry, since some libraries ask for the user's name; no shell and no home.
+# The user has an entry in passwd, because some libraries ask for its name, but no shell and no home.
 RUN groupadd --gid 10001 expenses \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin expenses
 COPY --from=build /venv /venv
