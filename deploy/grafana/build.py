@@ -1,4 +1,4 @@
-"""Makes the dashboards' JSON from boards/: `python deploy/grafana/build.py`; --check only sees that it is current."""
+"""Writes the dashboards' JSON from boards/: `python deploy/grafana/build.py`; --check tells if it is current."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ files = {
 
 
 def main() -> None:
-    """Write the files; with --check, end with status 1 and their names where they are not current."""
+    """Write the files; with --check, only end with status 1 and the names of those that are not current."""
     if "--check" not in sys.argv[1:]:
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")

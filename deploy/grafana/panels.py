@@ -20,7 +20,7 @@ neutral: Thresholds = [("blue", None)]
 
 
 class Row(NamedTuple):
-    """Panels side by side under a heading; `widths` are of 24 columns, equal where not given."""
+    """Panels side by side under a heading; `widths` are in columns, of which there are 24, and equal if not given."""
 
     title: str
     panels: list[Panel]
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 
 def or_zero(query: str, label: str) -> str:
-    """Return a query that is 0, with the label `none`, where nothing was counted yet."""
+    """Return a query that is 0, with the label `none`, if nothing was counted yet."""
     return f'{query} or on() label_replace(vector(0), "{label}", "none", "", "")'
 
 
@@ -181,7 +181,7 @@ def _variables(jobs: list[str], metrics: str) -> list[dict[str, Any]]:
     of_metrics = f'__name__=~"{metrics}"'
     return [
         source | {"current": {"text": "Prometheus", "value": "prometheus"}},
-        # Without "All": other jobs, such as Prometheus itself, have metrics of the same names.
+        # Without "All", because other jobs, such as Prometheus itself, have metrics of the same names.
         _variable("job", f"label_values({{{of_metrics}}}, job)", {"text": jobs, "value": jobs}),
         _variable("instance", f'label_values({{{of_metrics}, job=~"$job"}}, instance)', None),
     ]

@@ -1,6 +1,7 @@
 """Sends every panel's query to a Prometheus: `python deploy/grafana/queries.py --prometheus http://127.0.0.1:9090`.
 
-Prints how many series each has, and ends with status 1 where one has none: every panel must show something, be it 0.
+Prints how many series each query returns, and ends with status 1 if one returns none: every panel has to show
+something, if only a 0.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from urllib.request import urlopen
 
 folder = Path(__file__).parent / "dashboards"
 timeout_seconds = 30
-# What Grafana puts in for an hour at a scrape interval of 15 s.
+# What Grafana uses for a dashboard of one hour, at a scrape interval of 15 s.
 intervals = {"$__interval": "15s", "$__rate_interval": "1m", "$__range": "1h"}
 
 
@@ -41,7 +42,7 @@ def concrete(query: str, dashboard: dict[str, Any]) -> str:
     """Return a query with the variables' first values in place of their names."""
     values = {f"${each['name']}": _value(each) for each in dashboard["templating"]["list"]}
     values |= intervals
-    # The longest first: $__range must not take the beginning of $__range_s.
+    # The longest name first, so that $__range does not replace the beginning of $__range_s.
     for name in sorted(values, key=len, reverse=True):
         query = query.replace(name, values[name])
     return query

@@ -25,7 +25,7 @@ glance = Row(
         ),
         stat(
             "Last audit",
-            "How long ago the whole ledger was audited: every five minutes. The numbers beside and below are as old.",
+            "How long ago the whole ledger was audited, which is due every five minutes. All numbers here are as old.",
             "s",
             f"time() - {ledger('audit_timestamp_seconds')}",
             thresholds=[("green", None), ("orange", 600), ("red", 1800)],
@@ -72,7 +72,7 @@ growth = Row(
         ),
         table(
             "Expenses by currency",
-            "What all expenses come to, in each currency's major unit. Sums of different currencies do not compare.",
+            "Sum of all expenses, in each currency's major unit. Sums of different currencies cannot be compared.",
             "locale",
             {"amount": "max by (currency) (ledger_expenses_amount{$selected})"},
         ),

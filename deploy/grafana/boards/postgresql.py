@@ -7,7 +7,7 @@ query_rate = "sum by (query) (rate(database_query_seconds_count{$selected}[$__ra
 query_time = "sum by (query) (rate(database_query_seconds_sum{$selected}[$__rate_interval]))"
 clients = '$selected, backend_type="client backend"'
 client_connections = f"pg_stat_activity_count{{{clients}}}"
-# What the roles of the service may have: the last few are kept for a superuser who comes to help.
+# The connections that the service's roles may use: PostgreSQL keeps the last few for superusers.
 usable_connections = (
     "max(pg_settings_max_connections{$selected} - pg_settings_superuser_reserved_connections{$selected}"
     " - pg_settings_reserved_connections{$selected})"
@@ -40,7 +40,7 @@ glance = Row(
         ),
         stat(
             "Migrations pending",
-            "Migrations that the database misses. Processes with pending migrations are not ready.",
+            "Migrations that the database does not have. Processes that need them are not ready.",
             "none",
             "max(database_migrations_pending{$selected})",
             thresholds=[("green", None), ("red", 1)],
@@ -75,7 +75,7 @@ pool = Row(
     [
         chart(
             "Connections of the pool",
-            "Over all processes: connections in use and idle, what waits for one, and the most that there may be.",
+            "Of all processes together: connections in use and idle, what waits for one, and how many there may be.",
             "none",
             {
                 "in use": 'sum(database_pool_connections{$selected, state="in_use"})',
@@ -87,7 +87,7 @@ pool = Row(
         ),
         chart(
             "Wait and transaction",
-            "Time until a connection is there, which should be next to nothing, and of transactions with their commit.",
+            "Time waited for a connection, which should be close to 0, and time of transactions with their commit.",
             "s",
             {
                 "wait p50": quantile(0.5, "database_pool_acquire_seconds"),
@@ -104,7 +104,7 @@ queries = Row(
     [
         chart(
             "Time by query, top 10",
-            "Time spent in a query, over all calls: 100 % keeps one connection busy. Improve the first first.",
+            "Time spent in a query, over all calls: 100 % keeps one connection busy. Improve the highest one first.",
             "percentunit",
             {"{{query}}": f"topk(10, {query_time})"},
         ),
@@ -140,7 +140,7 @@ work = Row(
         ),
         chart(
             "Rows",
-            "Rows read by scans and written. Many more rows scanned than fetched by an index: an index is missing.",
+            "Rows read by scans and written. If many more are scanned than fetched by an index, one is missing.",
             "ops",
             {
                 "scanned": total("pg_stat_database_tup_returned"),
@@ -158,7 +158,7 @@ trouble = Row(
     [
         chart(
             "Locks by mode",
-            "Locks held or waited for. An access exclusive lock stops everybody else: a migration, or a mistake.",
+            "Locks held or waited for. An access exclusive lock stops everybody else: it is a migration or a mistake.",
             "none",
             {"{{mode}}": or_zero("sum by (mode) (pg_locks_count{$selected}) > 0", "mode")},
         ),
@@ -170,7 +170,7 @@ trouble = Row(
         ),
         chart(
             "Size",
-            "Databases, and the write-ahead log, which grows without end when archiving or a replica is stuck.",
+            "Databases, and the write-ahead log, which grows without end when archiving or a replica stops.",
             "bytes",
             {
                 "{{datname}}": 'max by (datname) (pg_database_size_bytes{$selected, datname!~"template.*"})',
@@ -179,7 +179,7 @@ trouble = Row(
         ),
         chart(
             "Checkpoints in the last hour",
-            "Scheduled ones are as should be. Many requested ones: max_wal_size is too small for what is written.",
+            "Scheduled ones are normal. Many requested ones mean that max_wal_size is too small for what is written.",
             "none",
             {
                 "scheduled": "round(sum(increase(pg_stat_checkpointer_num_timed_total{$selected}[1h])))",

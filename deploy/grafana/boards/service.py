@@ -2,7 +2,7 @@
 
 from panels import Row, chart, dashboard, or_zero, quantile, stat, table
 
-# Probes, scrapes and scanners would water the numbers down: the objectives leave out the same.
+# Without probes, scrapes and unknown paths: they would make the numbers look better. The objectives leave them out too.
 people = r'route!~"ops\\..*|unmatched"'
 api = f"$selected, {people}"
 errors = f'{api}, status=~"5.."'
@@ -132,7 +132,7 @@ saturation = Row(
         ),
         chart(
             "Log-ins by outcome",
-            "Many failed or limited: somebody guesses passwords. Unavailable: too many at once, or no database.",
+            "Many failed or limited: somebody guesses passwords. Unavailable means too many at once, or no database.",
             "reqps",
             {"{{outcome}}": or_zero("sum by (outcome) (rate(logins_total{$selected}[$__rate_interval]))", "outcome")},
         ),

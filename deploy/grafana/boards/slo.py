@@ -1,16 +1,16 @@
 """Are the promises kept? 99.9 % of answers without error, 99 % of the others within 250 ms, in 30 days.
 
-What is recorded for this is in deploy/prometheus/rules/recording.yml; the alerts rest on the same numbers.
+deploy/prometheus/rules/recording.yml computes these numbers, and the alerts use the same ones.
 """
 
 from panels import Row, chart, dashboard, or_zero, stat
 
-# From these burn rates on somebody is called: see deploy/prometheus/rules/alerts.yml.
+# From these burn rates on, an alert calls somebody: see deploy/prometheus/rules/alerts.yml.
 pages = {"calls somebody, over 1h": 14.4, "calls somebody, over 6h": 6}
 windows = ["5m", "1h", "6h", "3d"]
 budgets = {"availability": 0.001, "latency": 0.01}
 api = r'$selected, route!~"ops\\..*|unmatched"'
-# What is recorded is of the whole service and has no instance: see dashboards/.lint.
+# Recorded numbers are about the whole service and have no instance: see dashboards/.lint.
 job = 'job=~"$job"'
 firing = 'ALERTS{alertstate="firing"}'
 left = [("red", None), ("orange", 0.0), ("green", 0.25)]
