@@ -25,6 +25,7 @@ check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --disable-progress-bar -q sql migrations
 	$(BIN)/hadolint --failure-threshold info Dockerfile
 	.venv-checkov/bin/checkov --file Dockerfile --framework dockerfile --skip-download --compact --quiet

@@ -1,6 +1,7 @@
 """The composition root: reads as the order in which the service starts."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import orjson
 from aiohttp import web
@@ -20,7 +21,7 @@ from service.routes import routes
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import measure_process
 from service.web import openapi
-from service.web.keys import ACTOR_OF, CONFIG, DB, DOCUMENT, LIFECYCLE, METRICS, TRAFFIC, WORKER
+from service.web.keys import ACTOR_OF, DB, DOCUMENT, LIFECYCLE, METRICS, TRAFFIC, TRUSTED_PROXIES, WORKER
 from service.web.middleware import authenticate, observe, problems
 from service.web.request import body_bytes_max
 from service.web.traffic import Traffic
@@ -32,7 +33,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     `worker` is which of several processes behind the same address this is, where there are several.
     """
     app = web.Application(middlewares=[observe, problems, authenticate], client_max_size=body_bytes_max)
-    app[CONFIG] = config
+    app[TRUSTED_PROXIES] = config.trusted_proxies
     app[METRICS] = metrics = Metrics(worker.name if worker else "")
     app[TRAFFIC] = Traffic(metrics)
     measure_process(metrics)
@@ -50,14 +51,13 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
             app.router.add_route(method, path, handler, name=name)
         app[TRAFFIC].expect(name, method)
     app[DOCUMENT] = orjson.dumps(openapi.document(routes))
-    app.cleanup_ctx.append(_security)
-    app.cleanup_ctx.append(_database)
+    app.cleanup_ctx.append(partial(_security, config))
+    app.cleanup_ctx.append(partial(_database, config))
     app.cleanup_ctx.append(_worker)
     return app
 
 
-async def _security(app: web.Application) -> AsyncIterator[None]:
-    config = app[CONFIG]
+async def _security(config: Config, app: web.Application) -> AsyncIterator[None]:
     passwords = Passwords(
         memory_kib=config.argon2_memory_kib,
         passes=config.argon2_passes,
@@ -74,8 +74,8 @@ async def _security(app: web.Application) -> AsyncIterator[None]:
     app[SECURITY].close()
 
 
-async def _database(app: web.Application) -> AsyncIterator[None]:
-    config, metrics = app[CONFIG], app[METRICS]
+async def _database(config: Config, app: web.Application) -> AsyncIterator[None]:
+    metrics = app[METRICS]
     async with (
         connect(
             config.database_url,

@@ -13,7 +13,7 @@ from service.members import service as members
 from service.telemetry.logs import current_request
 from service.web import fields
 from service.web import request as body
-from service.web.keys import CONFIG, DB
+from service.web.keys import DB
 from service.web.text import Text
 from tests.conftest import PASSWORD
 
@@ -209,8 +209,8 @@ async def test_a_transaction_that_fails_by_chance_is_tried_once_more(ann, logged
 
 
 @pytest.mark.parametrize("column", ["notes type varchar(3000)", "category type varchar(60)"])
-async def test_a_migration_under_way_is_not_noticed(served, ann, flat, db, column):
-    size = served.app[CONFIG].pool_size
+async def test_a_migration_under_way_is_not_noticed(config, ann, flat, db, column):
+    size = config.pool_size
     expense = {}
     for _ in range(size):
         expense = await flat.spend()

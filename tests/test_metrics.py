@@ -18,7 +18,7 @@ from service.auth.keys import SECURITY
 from service.auth.service import attempts_from_one_place_max
 from service.ops import monitor
 from service.ops.keys import MONITOR
-from service.web.keys import CONFIG, DB
+from service.web.keys import DB
 from tests.conftest import PASSWORD, running
 
 ROOT = Path(__file__).parent.parent
@@ -175,9 +175,9 @@ async def test_log_ins_are_counted_by_their_outcome(served, ann, monkeypatch):
     assert logins(await served.metrics()) == counts | {"unavailable": 1}
 
 
-async def test_passwords_that_wait_for_their_hash_are_counted_and_timed(served):
+async def test_passwords_that_wait_for_their_hash_are_counted_and_timed(config, served):
     may_end = threading.Event()
-    for _ in range(served.app[CONFIG].argon2_threads):
+    for _ in range(config.argon2_threads):
         served.app[SECURITY].passwords.executor.submit(may_end.wait)
     registering = asyncio.create_task(served.person())
     await served.metric("password_hashes_pending", 1)

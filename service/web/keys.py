@@ -6,7 +6,6 @@ from typing import Any
 from aiohttp import web
 
 from service.actor import Actor
-from service.config import Config
 from service.postgres.pool import Database
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
@@ -15,7 +14,7 @@ from service.web.traffic import Traffic
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-CONFIG: web.AppKey[Config] = web.AppKey("config", Config)
+TRUSTED_PROXIES: web.AppKey[int] = web.AppKey("trusted_proxies", int)
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from service.errors import Malformed, RequestTimeout, UnsupportedMediaType
-from service.web.keys import CONFIG
+from service.web.keys import TRUSTED_PROXIES
 
 body_bytes_max = 64 * 1024
 body_seconds_max = 15
@@ -74,7 +74,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def peer(request: web.Request) -> str:
     """Return the network address: the hop before the proxies that are trusted, else the peer."""
-    trusted = request.app[CONFIG].trusted_proxies
+    trusted = request.app[TRUSTED_PROXIES]
     hops = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
     return hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.remote or ""
 
