@@ -15,15 +15,12 @@ def rows(pattern: str) -> list[tuple[str, ...]]:
     return re.findall(pattern, README, re.MULTILINE)
 
 
-def test_the_paths_that_it_names_are_there_and_every_resource_is_named():
+def test_the_paths_that_it_names_are_there():
     paths = {path for _, path, _, _ in routes}
     named = set(re.findall(r"`(/(?!var/)[a-z0-9_{}/…]+)`", README))
     assert named
     for each in named:
         assert each in paths or any(path.startswith(each.removesuffix("…")) for path in paths), each
-    collections = {path for path in paths if path.startswith("/v1/") and not path.endswith("_id}")}
-    missing = {path for path in collections if path not in named and not path.startswith("/v1/auth/")}
-    assert missing == set()
 
 
 def test_the_table_of_settings_is_the_configuration_s():
