@@ -18,6 +18,7 @@ from service.auth.keys import SECURITY
 from service.auth.service import attempts_from_one_place_max
 from service.ops import monitor
 from service.ops.keys import MONITOR
+from service.telemetry.metrics import Metrics
 from service.web.keys import DB
 from tests.conftest import PASSWORD, running
 
@@ -142,6 +143,46 @@ async def test_who_waits_for_a_connection_is_counted_and_timed(config):
         # The one that waited, and the test itself.
         assert after[f"{name}_count"] == before[f"{name}_count"] + 2
         assert 0.2 <= after[f"{name}_sum"] - before[f"{name}_sum"] < 30
+
+
+def test_what_is_kept_elsewhere_is_read_at_every_scrape():
+    metrics, number, states = Metrics("3"), 1, {"idle": 2, "in_use": 0}
+    metrics.gauge_of("a", "About a.", lambda: number)
+    metrics.counter_of("b_total", "About b.", lambda: states, "state")
+    assert metrics.text().splitlines() == [
+        "# HELP a About a.",
+        "# TYPE a gauge",
+        'a{worker="3"} 1',
+        "# HELP b_total About b.",
+        "# TYPE b_total counter",
+        'b_total{state="idle",worker="3"} 2',
+        'b_total{state="in_use",worker="3"} 0',
+    ]
+    number, states["idle"] = 5, 7
+    assert 'a{worker="3"} 5' in metrics.text()
+    assert 'b_total{state="idle",worker="3"} 7' in metrics.text()
+
+
+def test_a_duration_is_in_every_bucket_that_is_long_enough():
+    metrics = Metrics()
+    timings = metrics.timings("took_seconds", "About it.", "query")
+    for seconds in (0.0, 0.001, 0.0011, 5.0, 5.1):
+        timings.record(seconds, "a.b")
+    found = dict(re.findall(r'le="([^"]+)",query="a.b"} (\S+)', metrics.text()))
+    assert (len(found), found["0.001"], found["0.0025"], found["2.5"]) == (13, "2.0", "3.0", "3.0")
+    assert (found["5.0"], found["+Inf"]) == ("4.0", "5.0")
+    assert 'took_seconds_count{query="a.b"} 5.0' in metrics.text()
+    assert float(re.search(r'_sum{query="a.b"} (\S+)', metrics.text())[1]) == pytest.approx(10.1021)
+
+
+def test_a_count_that_is_expected_is_there_from_the_start():
+    metrics = Metrics()
+    counter = metrics.counter("c_total", "About c.", "kind")
+    counter.expect("a")
+    counter.count("b")
+    counter.count("b")
+    counter.expect("b")
+    assert metrics.text().splitlines()[2:] == ['c_total{kind="a"} 0', 'c_total{kind="b"} 2']
 
 
 def logins(found):

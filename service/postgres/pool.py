@@ -35,8 +35,11 @@ class Transaction:
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Ask a query within this transaction."""
-        with self.query_seconds.timed(name):
+        started = time.perf_counter()
+        try:
             return await getattr(self.connection, method)(sql, *arguments)
+        finally:
+            self.query_seconds.record(time.perf_counter() - started, name)
 
     @asynccontextmanager
     async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
@@ -63,8 +66,11 @@ class Database:
         """Ask a query on its own."""
         try:
             async with self.connections.use() as connection:
-                with self.query_seconds.timed(name):
+                started = time.perf_counter()
+                try:
                     return await getattr(connection, method)(sql, *arguments)
+                finally:
+                    self.query_seconds.record(time.perf_counter() - started, name)
         except unavailable as error:
             raise await self._refusal(error) from error
 
