@@ -1,4 +1,4 @@
-"""The service's peer: the same statements on the same pool, with nothing around them.
+"""The service's peer: the same statements on asyncpg's own pool, with nothing around them.
 
 No checks, no authentication, no log, no metrics, no errors. What the service costs is the difference to this.
 Run by run.py, which sees to it that both give the same answers: `python bench/bare.py USER_ID`.

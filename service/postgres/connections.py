@@ -31,15 +31,15 @@ unavailable = (
     TimeoutError,
 )
 
-# A connection that was not needed for so long is closed: the busiest minute does not decide about the whole night.
+# A connection that was not needed for so long is closed, so that a busy minute does not hold them for the whole night.
 idle_seconds_max = 300.0
-# A connection this old is closed: its memory on the server only grows, and a load balancer may have a better server.
+# A connection this old is closed: its memory on the server only grows, and the address may have moved to another one.
 age_seconds_max = 3600.0
 look_every_seconds = 15.0
 
 
 class Held:
-    """A connection that is ours until it goes back to asyncpg, and since when it was made and last used."""
+    """A connection that is ours until it goes back to asyncpg, with when it was made and when it was last used."""
 
     __slots__ = ("connection", "made_at", "used_at")
 
