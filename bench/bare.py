@@ -59,9 +59,10 @@ async def create(request: web.Request) -> web.Response:
         owed = [share + (index < left_over) for index in range(len(member_ids))]
         expense = await connection.fetchrow(
             queries.expenses.create.sql,
+            member_ids,
             team_id,
             member_ids,
-            member_ids,
+            [],
             user_id,
             team["expense_id"],
             body["description"],

@@ -17,7 +17,7 @@ where
     and members.left_at is null
     and teams.deleted_at is null;
 
--- What is not settled. Ask it for a team and some of its members: it adds up their entries.
+-- What is not settled. Ask it for a team and one of its members: it adds up that member's entries.
 create view open_balances as
 select
     team_id,

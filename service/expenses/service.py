@@ -9,8 +9,8 @@ import orjson
 from service import access
 from service.actor import Actor
 from service.errors import Invalid, NotFound
-from service.expenses.splits import Division, divide, taken
-from service.postgres.pool import Connectable, Record, queries
+from service.expenses.splits import Division, divide, named, taken
+from service.postgres.pool import Connectable, Record, Transaction, queries
 
 columns = ("description", "amount", "currency", "spent_on", "category", "notes")
 
@@ -41,14 +41,18 @@ async def create(
         team = access.granted(await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id))
         if split == "exact" and participants is None:
             raise Invalid.at("/participants", "required", "The exact split takes these, each with its `amount`.")
+        shared = participants or [{"member_id": each} for each in team["active_ids"]]
+        payer = payer or team["member_id"]
+        others = named(payer, payers, shared).difference(team["active_ids"])
+        former_ids = await _open_formers(transaction, team_id, others)
         division = divide(
             team["expense_id"],
             amount,
             split=split,
-            payer=payer or team["member_id"],
+            payer=payer,
             payers=payers,
-            participants=participants or [{"member_id": each} for each in team["active_ids"]],
-            allowed=[*team["active_ids"], *team["open_former_ids"]],
+            participants=shared,
+            allowed=[*team["active_ids"], *former_ids],
         )
         return access.granted(
             await queries.expenses.create(
@@ -64,6 +68,7 @@ async def create(
                 spent_on=spent_on,
                 notes=notes,
                 everybody=team["active_ids"] if participants is None else None,
+                former_ids=former_ids,
                 **division.columns(),
             )
         )
@@ -135,7 +140,7 @@ async def update(
                 transaction, team_id=team_id, user_id=actor.user_id, expense_id=expense_id, versions=versions
             )
         )
-        division = _divide_again(expense_id, current, changes)
+        division = await _divide_again(transaction, team_id, expense_id, current, changes)
         changed: Record = await queries.expenses.update(
             transaction,
             team_id=team_id,
@@ -148,22 +153,37 @@ async def update(
     return changed
 
 
-def _divide_again(expense_id: str, current: Record, changes: Mapping[str, Any]) -> Division:
+async def _divide_again(
+    transaction: Transaction, team_id: str, expense_id: str, current: Record, changes: Mapping[str, Any]
+) -> Division:
     """Divide a changed expense by what is sent and, where nothing is sent, by what was typed before."""
     payers, participants = (orjson.loads(current[name]) for name in ("payers", "participants"))
     # What the release before recorded has nothing typed: there it follows from the amounts.
     typed = orjson.loads(current["typed"] or "null") or {"payer": payers[0]["member_id"]}
     split = changes.get("split", current["split"])
     kept = typed.get("participants", participants) if split == current["split"] else participants
+    sent_payer = changes.get("payer", typed.get("payer"))
+    sent_payers = changes.get("payers", None if "payer" in changes else typed.get("payers"))
+    shared = changes.get("participants", taken(split, kept))
+    allowed = {*current["active_ids"], *(each["member_id"] for each in payers + participants)}
+    others = named(sent_payer, sent_payers, shared) - allowed
     return divide(
         expense_id,
         changes.get("amount", current["amount"]),
         split=split,
-        payer=changes.get("payer", typed.get("payer")),
-        payers=changes.get("payers", None if "payer" in changes else typed.get("payers")),
-        participants=changes.get("participants", taken(split, kept)),
-        allowed=[*current["member_ids"], *(each["member_id"] for each in payers + participants)],
+        payer=sent_payer,
+        payers=sent_payers,
+        participants=shared,
+        allowed=allowed.union(await _open_formers(transaction, team_id, others)),
     )
+
+
+async def _open_formers(transaction: Transaction, team_id: str, others: set[str]) -> list[str]:
+    """Return which of some who are not active are former members with something left to settle."""
+    if not others:
+        return []
+    rows = queries.expenses.open_formers(transaction, team_id=team_id, member_ids=list(others))
+    return [row["member_id"] async for row in rows]
 
 
 async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None) -> None:

@@ -84,6 +84,12 @@ def divide(
     return Division(split, typed_payers | {"participants": participants}, paid, owed)
 
 
+def named(payer: str, payers: Parts | None, participants: Parts) -> set[str]:
+    """Return the ids of all whom an expense names."""
+    paying = {payer} if payers is None else {each["member_id"] for each in payers}
+    return paying | {each["member_id"] for each in participants}
+
+
 def taken(split: str, participants: Parts) -> Parts:
     """Return participants with what a mode takes of them and nothing else."""
     names = ("member_id", *modes[split].takes)

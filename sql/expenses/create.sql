@@ -1,16 +1,7 @@
--- name: create(team_id, user_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, everybody, member_ids, paid, owed)^
+-- name: create(team_id, user_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, everybody, former_ids, member_ids, paid, owed)^
 -- Record an expense with its entries, or say why not. `everybody` is null, or all active members, between whom it is
--- split. Asked while the team is locked, after expenses.prepare.
+-- split; all who are named are active, but for `former_ids`. Asked while the team is locked, after expenses.prepare.
 with
-former as (
-    select members.member_id
-    from members
-    where
-        members.team_id = :team_id
-        and members.left_at is not null
-        and members.member_id = any(:member_ids::uuid[])
-),
-
 verdict as (
     select
         actors.member_id,
@@ -28,12 +19,13 @@ verdict as (
                     order by members.member_id
                 )
                 or (
-                    select count(distinct open_balances.member_id)
-                    from open_balances
+                    select count(*)
+                    from members
                     where
-                        open_balances.team_id = :team_id
-                        and open_balances.member_id = any(array(select former.member_id from former))
-                ) <> (select count(*) from former)
+                        members.team_id = :team_id
+                        and members.left_at is null
+                        and members.member_id = any(:member_ids::uuid[])
+                ) <> cardinality(:member_ids) - cardinality(:former_ids::uuid[])
                 then 'members-changed'
         end as refusal
     from actors

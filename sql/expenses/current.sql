@@ -1,5 +1,5 @@
 -- name: current(team_id, user_id, expense_id, versions)^
--- What a change of a live expense starts from: what it is, what was typed, and who can be named; or why the actor may not
+-- What a change of a live expense starts from: what it is, what was typed, and who is active; or why the actor may not
 -- change it, at one of some versions, or at any where they are null. Asked while the team is locked.
 with
 actor as (
@@ -50,20 +50,6 @@ select
         where
             members.team_id = :team_id
             and members.left_at is null
-        union all
-        select open_balances.member_id
-        from open_balances
-        where
-            open_balances.team_id = :team_id
-            and open_balances.member_id = any(
-                array(
-                    select former.member_id
-                    from members as former
-                    where
-                        former.team_id = :team_id
-                        and former.left_at is not null
-                )
-            )
-    ) as member_ids
+    ) as active_ids
 from actor
 left join expense on true;

@@ -36,20 +36,5 @@ select
             members.team_id = :team_id
             and members.left_at is null
         order by members.member_id
-    ) as active_ids,
-    array(
-        select distinct open_balances.member_id
-        from open_balances
-        where
-            open_balances.team_id = :team_id
-            and open_balances.member_id = any(
-                array(
-                    select former.member_id
-                    from members as former
-                    where
-                        former.team_id = :team_id
-                        and former.left_at is not null
-                )
-            )
-    ) as open_former_ids
+    ) as active_ids
 from team;

@@ -1,0 +1,11 @@
+-- name: open_formers(team_id, member_ids)
+-- Which of some members are former ones with something left to settle: an expense can name them. Asked while the team is
+-- locked, and only where somebody is named who is not active, because it adds up their entries.
+select distinct members.member_id
+from members
+inner join open_balances on members.member_id = open_balances.member_id
+where
+    members.team_id = :team_id
+    and members.left_at is not null
+    and open_balances.team_id = :team_id
+    and open_balances.member_id = any(:member_ids::uuid[]);
