@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from service.me import service as me
@@ -41,7 +42,7 @@ def config(config):
 
 
 def without(monkeypatch, name, replacements):
-    """Take a guard out of a query of the running service."""
+    """Take a guard out of a query of the running service, or put something else in its place."""
     feature, verb = name.split(".")
     sql = (folder("sql") / feature / f"{verb}.sql").read_text()
     for guard, instead in replacements:
@@ -352,10 +353,39 @@ async def test_readers_always_see_balances_of_zero(flat, db):
     await asyncio.gather(*readers)
     assert len(sums) > 10
     assert set(sums) == {0}
-    # Two statements in place of one would not do: what comes between them is in one of them only.
-    paid = await db.fetchval("select sum(paid) from entries")
+
+
+PAUSE = "select pg_advisory_xact_lock(1)"
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_balances_are_of_one_moment_though_an_expense_comes_while_they_are_read(
+    flat, db, monkeypatch, *, guarded
+):
+    async def in_two_statements(pool, **of_whom):
+        first = await get(pool, **of_whom)
+        await pool.ask("fetchval", "pause", PAUSE, [])
+        second = await get(pool, **of_whom)
+        pairs = zip(*(orjson.loads(orjson.dumps(read["items"])) for read in (first, second)), strict=True)
+        items = [paid | {"owed": owed["owed"], "net": paid["paid"] - owed["owed"]} for paid, owed in pairs]
+        return {"revision": first["revision"], "items": items}
+
+    get = queries.balances.get
+    if guarded:
+        # The one statement that there is, held up in its middle.
+        without(monkeypatch, "balances.get", [("from team;", f"from team, ({PAUSE}) as pause;")])
+    else:
+        monkeypatch.setattr(queries.balances, "get", in_two_statements)
+    await db.execute("select pg_advisory_lock(1)")
+    reading = asyncio.create_task(flat.owner.get(f"{flat.path}/balances"))
+    await wait_for(db, 1)
     await flat.spend(900)
-    assert paid != await db.fetchval("select sum(owed) from entries")
+    await db.execute("select pg_advisory_unlock(1)")
+    answer = await reading
+    [ann] = answer.body["items"]
+    # Of two statements the first saw nothing paid, and the second what is owed for it.
+    assert (answer.body["revision"], ann["paid"], ann["net"]) == ((1, 0, 0) if guarded else (1, 0, -900))
+    assert await flat.nets() == {flat.owner_id: 0}
 
 
 # Opening a session waits once it has looked at the password; so does the commit of a change of the password.
