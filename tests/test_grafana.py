@@ -137,18 +137,17 @@ def test_panel_units_rule(dashboard):
 @all_dashboards
 def test_panel_no_targets_rule(dashboard):
     for panel in panels(dashboard):
-        assert [target for target in panel["targets"] if target["expr"]], panel["title"]
+        queries_of_panel = [target["expr"] for target in panel["targets"]]
+        assert queries_of_panel, panel["title"]
+        assert all(queries_of_panel), panel["title"]
 
 
+# That no target is LogQL makes the linter's rules for those, target-logql-rule and target-logql-auto-rule, pointless.
 @all_dashboards
-def test_target_logql_rule(dashboard):
-    # No target is LogQL: there is nothing to check.
-    assert {target["datasource"]["type"] for _, target in targets(dashboard)} == {"prometheus"}
-
-
-@all_dashboards
-def test_target_logql_auto_rule(dashboard):
-    assert not [title for title, target in targets(dashboard) if "$__auto" in target["expr"] or "|=" in target["expr"]]
+def test_every_target_asks_the_data_source_of_its_panel(dashboard):
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            assert target["datasource"] == panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
 
 @all_dashboards
@@ -187,13 +186,61 @@ def test_uneditable_dashboard(dashboard):
     assert dashboard["editable"] is False
 
 
+def of_a_panel(change):
+    return lambda dashboard: change(next(panels(dashboard)))
+
+
+def of_a_target(change):
+    return of_a_panel(lambda panel: change(panel["targets"][0]))
+
+
+def of_a_variable(name, change):
+    return lambda dashboard: change(next(each for each in dashboard["templating"]["list"] if each["name"] == name))
+
+
+BROKEN = {
+    test_template_datasource_rule: of_a_variable("datasource", lambda variable: variable.update(query="loki")),
+    test_template_job_rule: of_a_variable("job", lambda variable: variable.update(multi=False)),
+    test_template_instance_rule: of_a_variable("instance", lambda variable: variable.update(allValue=None)),
+    test_template_on_time_change_reload_rule: of_a_variable("job", lambda variable: variable.update(refresh=1)),
+    test_panel_datasource_rule: of_a_panel(lambda panel: panel.update(datasource={"uid": "prometheus"})),
+    test_panel_title_description_rule: of_a_panel(lambda panel: panel.update(description="")),
+    test_panel_units_rule: of_a_panel(lambda panel: panel["fieldConfig"]["defaults"].update(unit="bananas")),
+    test_panel_no_targets_rule: of_a_panel(lambda panel: panel["targets"].append({"expr": ""})),
+    test_every_target_asks_the_data_source_of_its_panel: of_a_target(
+        lambda target: target.update(datasource={"type": "loki", "uid": "${datasource}"})
+    ),
+    test_target_rate_interval_rule: of_a_target(lambda target: target.update(expr='rate(up{job=~"$job"}[5m])')),
+    test_target_job_rule: of_a_target(lambda target: target.update(expr="up")),
+    test_target_instance_rule: of_a_target(lambda target: target.update(expr='up{job=~"$job"}')),
+    test_target_counter_agg_rule: of_a_target(lambda target: target.update(expr="sum(http_requests_total)")),
+    test_uneditable_dashboard: lambda dashboard: dashboard.update(editable=True),
+}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_rule_notices_what_breaks_it(rule):
+    dashboard = next(each for each in dashboards() if each["uid"].endswith("service"))
+    rule(dashboard)
+    BROKEN[rule](dashboard)
+    with pytest.raises((AssertionError, ValueError)):
+        rule(dashboard)
+
+
 def test_a_panel_is_excluded_from_a_rule_only_where_recorded_rules_or_alerts_leave_it_no_choice():
-    found = {title: target["expr"] for each in dashboards() for title, target in targets(each)}
+    found = {
+        panel["title"]: [target["expr"] for target in panel["targets"]]
+        for each in dashboards()
+        for panel in panels(each)
+    }
     matchers = {"target-instance-rule": 'instance=~"$instance"', "target-job-rule": 'job=~"$job"'}
     for rule, exclusion in exclusions().items():
+        assert exclusion["entries"], rule
         for title in [entry["panel"] for entry in exclusion["entries"]]:
-            assert all(":" in name or name == "ALERTS" for name in metrics(found[title])), title
-            assert matchers[rule] not in found[title], f"{title} needs no exclusion"
+            names = [name for query in found[title] for name in metrics(query)]
+            assert names, title
+            assert all(":" in name or name == "ALERTS" for name in names), title
+            assert not any(matchers[rule] in query for query in found[title]), f"{title} needs no exclusion"
 
 
 @all_dashboards
@@ -202,15 +249,18 @@ def test_every_metric_in_a_query_is_documented_recorded_or_exported(dashboard):
     recorded = set(re.findall(r"record: (\S+)", (root / "deploy/prometheus/rules/recording.yml").read_text()))
     known = contract | recorded | exported | {"up", "ALERTS"}
     used = {name for _, target in targets(dashboard) for name in metrics(target["expr"])}
+    assert used
+    assert contract
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in used - known} <= contract
 
 
-@all_dashboards
-def test_the_ledgers_numbers_are_never_added_up(dashboard):
+def test_the_ledgers_numbers_are_never_added_up():
     # All replicas show the same ones.
-    for title, target in targets(dashboard):
-        for before in re.findall(r"(.{,30})ledger_", target["expr"]):
-            assert re.search(r"max (by \(currency\) )?\($|max\($", before), title
+    found = [(title, target["expr"]) for each in dashboards() for title, target in targets(each)]
+    asked = [(title, before) for title, query in found for before in re.findall(r"(.{,30})ledger_", query)]
+    assert len(asked) == sum(query.count("ledger_") for _, query in found) > 0
+    for title, before in asked:
+        assert re.search(r"max (by \(currency\) )?\($|max\($", before), title
 
 
 @all_dashboards
@@ -236,6 +286,8 @@ def test_no_two_dashboards_have_the_same_uid_and_no_two_panels_of_one_the_same_t
 @all_dashboards
 def test_dashboards_link_to_each_other(dashboard):
     (link,) = dashboard["links"]
+    # Without a tag it would lead to all dashboards of the Grafana.
+    assert link["tags"]
     assert set(link["tags"]) <= set(dashboard["tags"])
 
 
