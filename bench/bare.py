@@ -18,6 +18,7 @@ from aiohttp import web
 from service.config import load
 from service.expenses.schemas import Expense
 from service.postgres.pool import pool_of, queries
+from service.web.runner import runner
 
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 pool_key: web.AppKey["asyncpg.Pool[asyncpg.Record]"] = web.AppKey("pool", asyncpg.Pool)
@@ -105,9 +106,9 @@ async def _serve() -> None:
         statement_seconds=config.statement_seconds,
         statement_cache_size=config.statement_cache_size,
     ) as app[pool_key]:
-        runner = web.AppRunner(app, access_log=None, auto_decompress=False, keepalive_timeout=75)
-        await runner.setup()
-        await web.TCPSite(runner, config.host, config.port).start()
+        serving = runner(app)
+        await serving.setup()
+        await web.TCPSite(serving, config.host, config.port).start()
         await asyncio.Event().wait()
 
 

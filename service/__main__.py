@@ -30,9 +30,8 @@ from service.seed import fill
 from service.telemetry.logs import configure
 from service.web.keys import LIFECYCLE
 from service.web.openapi import document
+from service.web.runner import runner
 
-# Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
-keepalive_seconds = 75
 watch_seconds = 1
 workers_max = 64
 
@@ -160,16 +159,10 @@ async def _serve(
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     app = create_app(config, worker)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=keepalive_seconds,
-        shutdown_timeout=1,
-    )
-    await runner.setup()
+    serving = runner(app)
+    await serving.setup()
     try:
-        sites = [web.SockSite(runner, each, backlog=backlog) for each in sockets]
+        sites = [web.SockSite(serving, each, backlog=backlog) for each in sockets]
         for site in sites:
             await site.start()
         address = f"http://{config.host}:{sockets[0].getsockname()[1]}"
@@ -183,7 +176,7 @@ async def _serve(
             await site.stop()
         await app[LIFECYCLE].drain(config.shutdown_seconds)
     finally:
-        await runner.cleanup()
+        await serving.cleanup()
 
 
 def _check_server(config: Config) -> None:

@@ -20,6 +20,7 @@ from service.app import create_app
 from service.config import Config
 from service.postgres.migrate import migrate
 from service.web.keys import DOCUMENT
+from service.web.runner import runner
 from tests.contract import Contract
 from tests.postgres import Server, server
 
@@ -249,17 +250,17 @@ class Team:
 async def running(config: Config) -> AsyncIterator[Service]:
     """Run the service as `serve` does, on a free port."""
     app = create_app(config)
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, keepalive_timeout=75, shutdown_timeout=5)
-    await runner.setup()
+    serving = runner(app)
+    await serving.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(serving, "127.0.0.1", 0)
         await site.start()
         async with aiohttp.ClientSession() as http:
-            yield Service(f"http://127.0.0.1:{runner.addresses[0][1]}", app, http, Contract(app[DOCUMENT]))
+            yield Service(f"http://127.0.0.1:{serving.addresses[0][1]}", app, http, Contract(app[DOCUMENT]))
         # aiohttp closes its sockets on the loop's next turn.
         await asyncio.sleep(0)
     finally:
-        await runner.cleanup()
+        await serving.cleanup()
 
 
 @pytest.fixture
