@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.process import READY_SECONDS_MAX, Process, run
+from tests.process import ANSWER_SECONDS_MAX, READY_SECONDS_MAX, Process, run
 
 
 @pytest.fixture
@@ -58,14 +58,14 @@ async def test_sigterm_finishes_what_is_in_flight(data_dir):
     with Process(data_dir) as served:
         request = await served.begin_to_register("ann@example.com")
         served.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.3)
+        await served.wait_until_said("stopping")
         assert (await request.finish()).startswith(b"HTTP/1.1 201")
-        assert await asyncio.to_thread(served.process.wait, 20) == 0
+        assert await asyncio.to_thread(served.process.wait, ANSWER_SECONDS_MAX) == 0
 
 
 def test_a_second_serve_on_the_same_data_says_so_in_one_line(data_dir):
     with Process(data_dir), Process(data_dir, wait=False) as second:
-        assert second.process.wait(20) == 8
+        assert second.process.wait(ANSWER_SECONDS_MAX) == 8
         lines = second.output().strip().splitlines()
         assert len(lines) == 1
         assert str(data_dir) in lines[0]
@@ -118,5 +118,5 @@ def test_it_ends_when_its_postgresql_does(data_dir):
     with Process(data_dir) as served:
         postmaster = int((data_dir / "data/postmaster.pid").read_text().splitlines()[0])
         os.kill(postmaster, signal.SIGKILL)
-        assert served.process.wait(20) == 8
+        assert served.process.wait(ANSWER_SECONDS_MAX) == 8
         assert "The embedded PostgreSQL has ended" in served.output().splitlines()[-1]

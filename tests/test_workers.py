@@ -19,11 +19,11 @@ import pytest
 from service.__main__ import main
 from service.process import workers
 from service.process.workers import Worker, listen, merged, seconds_to_prove
-from tests.process import Process, on
+from tests.process import ANSWER_SECONDS_MAX, Process, on
 
 
-def group(database, tmp_path):
-    return Process(tmp_path / "data", arguments=("--workers", "2"), **on(database))
+def group(database, tmp_path, *, wait=True):
+    return Process(tmp_path / "data", wait=wait, arguments=("--workers", "2"), **on(database))
 
 
 def workers_of(served):
@@ -40,7 +40,7 @@ def alive(processes):
     return found
 
 
-def until(happens, seconds=10):
+def until(happens, seconds=ANSWER_SECONDS_MAX):
     """Return what comes of a function once it comes to something."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -52,7 +52,7 @@ def until(happens, seconds=10):
 
 
 def scrape(served):
-    with urllib.request.urlopen(served.url + "/metrics", timeout=5) as response:
+    with urllib.request.urlopen(served.url + "/metrics", timeout=ANSWER_SECONDS_MAX) as response:
         return response.read().decode()
 
 
@@ -77,10 +77,10 @@ async def test_both_answer_and_finish_what_is_in_flight_when_they_are_stopped(da
         assert len(found) == 2
         requests = await asyncio.gather(*(served.begin_to_register(f"ann{number}@example.com") for number in range(8)))
         served.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.3)
+        await served.wait_until_said("stopping", times=2)
         lines = [await request.finish() for request in requests]
         assert lines == [b"HTTP/1.1 201 Created\r\n"] * 8
-        assert await asyncio.to_thread(served.process.wait, 20) == 0
+        assert await asyncio.to_thread(served.process.wait, ANSWER_SECONDS_MAX) == 0
         assert alive(found) == []
         assert "Traceback" not in served.output()
 
@@ -121,10 +121,11 @@ def test_one_that_ends_is_replaced_and_no_request_fails(database, tmp_path):
 
 
 def test_one_that_ends_at_once_ends_all(database, tmp_path):
-    with group(database, tmp_path) as served:
-        found = workers_of(served)
+    with group(database, tmp_path, wait=False) as served:
+        # Not when they are ready, which may take them longer than they have to prove themselves.
+        found = until(lambda: len(workers := workers_of(served)) == 2 and workers)
         found[0].kill()
-        assert served.process.wait(20) == 1
+        assert served.process.wait(ANSWER_SECONDS_MAX) == 1
         assert served.output().splitlines()[-1] == "expenses: Worker 0 ended at once, with status -9."
         assert alive(found) == []
 
@@ -133,7 +134,7 @@ def test_none_is_left_when_the_one_that_watches_is_killed(database, tmp_path):
     with group(database, tmp_path) as served:
         found = workers_of(served)
         served.end(signal.SIGKILL)
-        until(lambda: not alive(found), seconds=3)
+        until(lambda: not alive(found))
         assert served.output().count("expenses: The process that watches the workers is gone.") == 2
         assert "Traceback" not in served.output()
 
@@ -148,7 +149,7 @@ def test_a_number_of_workers_that_is_none_says_what_is_accepted(number, monkeypa
 
 
 async def test_workers_that_are_gone_or_do_not_answer_are_left_out(monkeypatch):
-    monkeypatch.setattr(workers, "answer_seconds_max", 0.2)
+    monkeypatch.setattr(workers, "answer_seconds_max", 1)
     with (
         tempfile.TemporaryDirectory(prefix="expenses-") as directory,
         socket.socket(socket.AF_UNIX) as gone,
