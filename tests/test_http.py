@@ -6,10 +6,12 @@ import json
 import logging
 import re
 import time
+import zlib
 from dataclasses import replace
 
 import pytest
 import yarl
+from aiohttp.http_parser import DeflateBuffer
 
 from service.web import request as body
 from service.web.keys import LIFECYCLE
@@ -29,7 +31,7 @@ def _nothing_crashes(caplog):
     assert [each.getMessage() for each in records if each.levelno >= logging.ERROR] == []
 
 
-async def exchange(url, sent, *, seconds=5.0):
+async def exchange(url, sent, *, seconds=30.0):
     """Send bytes, and return the status, the headers and the body of the answer, after which it must close."""
     reader, writer = await asyncio.open_connection(yarl.URL(url).host, yarl.URL(url).port)
     try:
@@ -147,13 +149,15 @@ async def test_it_takes_a_form_where_it_says_so_only(served):
     [gzip.compress(b"{}"), gzip.compress(b" " * 30_000_000, 1), gzip.compress(b"") * 50_000, b"not gzip"],
     ids=["small", "bomb", "members", "garbage"],
 )
-async def test_it_refuses_compressed_bodies_without_a_look_inside(served, sent):
-    started = time.perf_counter()
+async def test_it_refuses_compressed_bodies_without_a_look_inside(served, sent, monkeypatch):
+    looked_inside = []
+    monkeypatch.setattr(DeflateBuffer, "__init__", lambda *_: looked_inside.append("aiohttp"))
+    monkeypatch.setattr(zlib, "decompressobj", lambda *_, **__: looked_inside.append("zlib"))
     for encoding in ("gzip", "deflate", "br", "zstd", "identity"):
         headers = JSON | {"Content-Encoding": encoding}
         answer = await served.call("POST", "/v1/auth/login", headers=headers, data=sent)
         assert answer.status == 415
-    assert time.perf_counter() - started < 2
+    assert looked_inside == []
 
 
 async def test_it_refuses_bodies_larger_than_64_kibibytes(ann):
@@ -176,7 +180,7 @@ async def test_it_refuses_a_huge_body_before_it_has_come(served):
     head = request_head("/v1/auth/login", "Content-Type: application/json", f"Content-Length: {10**10}")
     reader, writer = await asyncio.open_connection("127.0.0.1", yarl.URL(served.url).port)
     writer.write(head + b" " * 70_000)
-    answer = await asyncio.wait_for(reader.readuntil(b"}"), 2)
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 30)
     assert b" 413 " in answer
     assert b"/problems/too-large" in answer
     writer.close()
@@ -185,7 +189,7 @@ async def test_it_refuses_a_huge_body_before_it_has_come(served):
 async def test_a_body_that_comes_too_slowly_is_cut_off(served, monkeypatch):
     monkeypatch.setattr(body, "body_seconds_max", 0.3)
     reader, writer = await asyncio.open_connection("127.0.0.1", yarl.URL(served.url).port)
-    writer.write(request_head("/v1/auth/login", "Content-Type: application/json", "Content-Length: 100"))
+    writer.write(request_head("/v1/auth/login", "Content-Type: application/json", "Content-Length: 10000"))
     started = time.perf_counter()
 
     async def dribble():
@@ -194,10 +198,11 @@ async def test_a_body_that_comes_too_slowly_is_cut_off(served, monkeypatch):
             await asyncio.sleep(0.05)
 
     dribbling = asyncio.create_task(dribble())
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     dribbling.cancel()
     assert b" 408 " in head
-    assert 0.2 < time.perf_counter() - started < 2
+    # After its time, which was made shorter, and not at an end, which at this pace is minutes away.
+    assert 0.2 < time.perf_counter() - started < 10
     assert json.loads(await reader.readuntil(b"}"))["type"] == "/problems/request-timeout"
     writer.close()
 
@@ -210,7 +215,7 @@ async def test_a_client_that_goes_away_does_not_disturb(served, length, body):
     writer.write(request_head("/v1/auth/login", "Content-Type: application/json", length) + chunk)
     await writer.drain()
     lifecycle = served.app[LIFECYCLE]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while lifecycle.idle.is_set():  # noqa: ASYNC110 -- there is an event for the end of requests only.
             await asyncio.sleep(0.01)
         writer.transport.abort()
