@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from service.app import create_app
+from service.auth.sessions import poll_seconds
 from service.config import Config
 from service.postgres.migrate import migrate
 from service.web.keys import DOCUMENT
@@ -165,8 +166,16 @@ class Service:
 
     async def metric(self, name: str, expected: float) -> None:
         """Return once a series has a value."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await self.metrics()).get(name) != expected:  # noqa: ASYNC110 -- nothing tells of it.
+                await asyncio.sleep(0.02)
+
+    async def until_refused(self, token: str) -> None:
+        """Return once an access token is refused: soon after its session has ended in another process."""
+        # That it is within a second is in the time between two looks; how long one takes is the machine's.
+        assert poll_seconds <= 0.5
+        async with asyncio.timeout(30):
+            while (await self.call("GET", "/v1/me", token=token)).status != 401:  # noqa: ASYNC110 -- nothing tells of it.
                 await asyncio.sleep(0.02)
 
     async def person(self, name: str = "Ann", email: str = "") -> "Person":

@@ -121,7 +121,7 @@ def owner(root, *options):
 
 
 def wait_until_gone(process):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "the process lives on"
         time.sleep(0.02)

@@ -53,7 +53,7 @@ def without(monkeypatch, name, replacements):
 
 async def wait_for(db, count):
     """Return when so many connections wait for a lock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             await db.execute("select pg_stat_clear_snapshot()")
             if await db.fetchval(WAITING) >= count:

@@ -175,7 +175,10 @@ async def test_a_busy_team_leaves_connections_to_the_others(served, ann, bob, fl
     async with db.transaction():
         await db.execute("select from teams where team_id = $1 for update", flat.team_id)
         writes = [asyncio.create_task(ann.post(f"{flat.path}/members", {"name": f"Guest {n}"})) for n in range(20)]
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(30):
+            # Two of them have got a turn, and the others stand in line for one.
+            while not (turn := served.app[DB].turns.get(flat.team_id)) or len(turn._waiters or ()) < 18:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         assert served.app[DB].connections.in_use() <= 2
         assert (await bob.get(other.path)).status == 200
         # Those who waited too long are told so; nothing of them is stored.
