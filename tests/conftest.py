@@ -27,15 +27,6 @@ from tests.postgres import Server, server
 
 PASSWORD = "correct horse battery"
 counter = itertools.count(1)
-# Everything that belongs to teams, to see that a refusal changes nothing.
-ROWS = """
-select 'teams', to_jsonb(teams) from teams
-union all select 'members', to_jsonb(members) from members
-union all select 'expenses', to_jsonb(expenses) from expenses
-union all select 'entries', to_jsonb(entries) from entries
-union all select 'revisions', to_jsonb(revisions) from revisions
-order by 1, 2
-"""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -7,6 +7,7 @@ import pytest
 from service.actor import Actor
 from service.auth.keys import SECURITY
 from service.routes import routes
+from tests.rows import all_rows, user
 
 ACTORS = (
     "anonymous", "expired", "outsider", "former", "viewer", "member", "recorder", "admin", "owner", "foreign_owner",
@@ -40,17 +41,6 @@ BODIES = {
     "expenses.update": {"amount": 100},
 }
 ROUTES = [(method, path, name) for method, path, _, name in routes if path.startswith("/v1/teams")]
-# All that a refused request must not change.
-ROWS = """
-select 'users', to_jsonb(users) from users
-union all select 'teams', to_jsonb(teams) from teams
-union all select 'members', to_jsonb(members) from members
-union all select 'expenses', to_jsonb(expenses) from expenses
-union all select 'entries', to_jsonb(entries) from entries
-union all select 'revisions', to_jsonb(revisions) from revisions
-union all select 'sessions', to_jsonb(sessions) from sessions
-order by 1, 2
-"""
 
 
 class World:
@@ -64,11 +54,7 @@ class World:
     async def fill(self):
         tokens = self.served.app[SECURITY].tokens
         for actor in ACTORS[1:]:
-            user_id = await self.db.fetchval(
-                "insert into users (email, name, password_hash) values ($1, $2, '') returning user_id::text",
-                f"{actor}@example.com",
-                actor,
-            )
+            user_id = await user(self.db, f"{actor}@example.com", actor)
             tokens.lifetime_seconds = -1 if actor == "expired" else 900
             self.tokens[actor] = tokens.access(Actor(user_id, str(uuid.uuid4())))
         team = await self.call("owner", "POST", "/v1/teams", {"name": "Flat", "currency": "EUR"})
@@ -112,11 +98,11 @@ async def test_a_route_is_open_to_whom_it_should_be(world, db, method, path, nam
     cells = dict(zip(ACTORS, EXPECTED[name], strict=True))
     found = {}
     target = await world.target(path)
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for actor, status in cells.items():
         if status >= 400:
             found[actor] = (await world.call(actor, method, target, BODIES.get(name))).status
-            assert await db.fetch(ROWS) == before, actor
+            assert await all_rows(db) == before, actor
     for actor, status in cells.items():
         if status < 400:
             target = await world.target(path)
@@ -147,25 +133,40 @@ with team as (
 ),
 
 people as (
-    insert into members (team_id, member_id, user_id, name, role)
-    select team.team_id, member_id, case when user_id is not null then $1::uuid end, 'Twin', role
+    insert into members
+    select (
+        jsonb_populate_record(
+            members,
+            jsonb_build_object(
+                'team_id', team.team_id, 'name', 'Twin', 'user_id', case when user_id is not null then $1::uuid end
+            )
+        )
+    ).*
     from members cross join team
 ),
 
 costs as (
-    insert into expenses (
-        team_id, expense_id, description, amount, currency, spent_on, split, payers, participants, created_by
-    )
-    select team.team_id, expense_id, 'Twin', 2 * amount, currency, spent_on, split, payers, participants, created_by
+    insert into expenses
+    select (
+        jsonb_populate_record(
+            expenses, jsonb_build_object('team_id', team.team_id, 'description', 'Twin', 'amount', 2 * amount)
+        )
+    ).*
     from expenses cross join team
 ),
 
 ledger as (
-    insert into entries (team_id, expense_id, member_id, currency, paid, owed)
-    select
-        team.team_id, expense_id, member_id, currency,
-        case when member_id = expenses.created_by then 2 * amount else 0 end,
-        2 * owed
+    insert into entries
+    select (
+        jsonb_populate_record(
+            entries,
+            jsonb_build_object(
+                'team_id', team.team_id,
+                'paid', case when member_id = expenses.created_by then 2 * amount else 0 end,
+                'owed', 2 * owed
+            )
+        )
+    ).*
     from entries inner join expenses using (team_id, expense_id, currency) cross join team
 ),
 
@@ -198,7 +199,7 @@ async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, fla
     assert [(await flat.owner.get(flat.path + path)).body for path in reads] == alone
     for path in reads:
         assert (await bob.get(flat.path + path)).status == 404
-    before = [row for row in await db.fetch(ROWS) if twin in row[1]]
+    before = [row for row in await all_rows(db) if twin in row[1]]
     assert len(before) == 1 + 4 + 2 + 5
     writes = [
         ("PATCH", "", {"name": "House"}, 200),
@@ -215,15 +216,15 @@ async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, fla
         ("DELETE", "", None, 204),
     ]
     await flat.add(bob, "viewer")
-    unchanged = await db.fetch(ROWS)
+    unchanged = await all_rows(db)
     for method, path, body, _ in writes:
         # Bob is an owner of the twin, but not here.
         answer = await bob.call(method, flat.path + path, body, headers={"If-Match": "*"})
         assert answer.status == 403, (method, path)
-    assert await db.fetch(ROWS) == unchanged
+    assert await all_rows(db) == unchanged
     for method, path, body, status in writes:
         answer = await flat.owner.call(method, flat.path + path, body, headers={"If-Match": "*"})
         assert answer.status == status, (method, path)
         if "balances" in (answer.body or {}):
             assert answer.body["balances"] == [{"currency": "EUR", "net": -1}]
-    assert [row for row in await db.fetch(ROWS) if twin in row[1]] == before
+    assert [row for row in await all_rows(db) if twin in row[1]] == before

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from tests.conftest import PASSWORD, Person, Team
+from tests.rows import all_rows, guests
 
 MISSING_ID = "01890000-0000-7000-8000-000000000000"
 FIELDS_OF_OURS = ["balance", "created_at", "created_by", "deleted_at", "expense_id", "kind"]
@@ -255,11 +256,8 @@ class World:
         headers = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json", "If-Match": "*"}
         return await self.ann.call(method, path, headers=headers, data=body)
 
-    async def digest(self) -> str:
-        """Return a hash of all rows of all tables."""
-        tables = await self.db.fetch("select tablename from pg_tables where schemaname = 'public' order by 1")
-        rows = ", ".join(f"(select string_agg(t::text, '' order by t::text) from {name} t)" for (name,) in tables)  # noqa: S608 -- our own names.
-        return await self.db.fetchval(f"select md5(concat_ws('|', {rows}))")
+    async def rows(self) -> list[tuple[str, str]]:
+        return await all_rows(self.db)
 
 
 @pytest.fixture
@@ -335,7 +333,7 @@ async def test_it_names_the_field_of_a_body_and_changes_nothing(world, name):
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
     form = name == "auth.token"
     good = world.good(name)
-    before = await world.digest()
+    before = await world.rows()
     wrong = []
     for pointer, bad in BODIES[name].items():
         for body, said in bodies_with(good, pointer, bad, form=form):
@@ -343,16 +341,16 @@ async def test_it_names_the_field_of_a_body_and_changes_nothing(world, name):
             if found := complaint(answer, "body", pointer, said):
                 wrong.append(f"{pointer} {body[:200]}: {found[:300]}")
     assert wrong == []
-    assert await world.digest() == before
+    assert await world.rows() == before
     answer = await world.send(name, method, path, urlencode(good) if form else json.dumps(good))
     assert answer.status in {200, 201}
-    assert await world.digest() != before
+    assert await world.rows() != before
 
 
 @pytest.mark.parametrize("name", QUERIES)
 async def test_it_names_the_field_of_a_query_and_changes_nothing(world, name):
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
-    before = await world.digest()
+    before = await world.rows()
     wrong = []
     for pointer, bad in QUERIES[name].items():
         for value, said in bad.strings.items():
@@ -362,25 +360,25 @@ async def test_it_names_the_field_of_a_query_and_changes_nothing(world, name):
             if found := complaint(answer, "query", pointer, said):
                 wrong.append(f"{pointer}={value[:100]!r}: {found[:300]}")
     assert wrong == []
-    assert await world.digest() == before
+    assert await world.rows() == before
     assert (await world.ann.call(method, path)).status in {200, 409}
 
 
 @pytest.mark.parametrize("name", BODIES)
 async def test_it_refuses_fields_that_are_not_there_to_be_set(world, name):
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
-    before = await world.digest()
+    before = await world.rows()
     for extra in [*FIELDS_OF_OURS, "__proto__", "a/b~c", "", "ä" * 300]:
         body = world.good(name) | {extra: "1"}
         text_of_body = urlencode(body) if name == "auth.token" else json.dumps(body)
         answer = await world.send(name, method, path, text_of_body)
         pointer = "/" + extra.replace("~", "~0").replace("/", "~1")
         assert complaint(answer, "body", pointer, "There is no such field.") == "", extra
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 async def test_it_refuses_unknown_and_repeated_query_parameters_everywhere(world):
-    before = await world.digest()
+    before = await world.rows()
     wrong = []
     for name, method, path, operation in world.operations():
         body = {"json": world.good(name)} if name in BODIES else {}
@@ -392,7 +390,7 @@ async def test_it_refuses_unknown_and_repeated_query_parameters_everywhere(world
             if found := complaint(answer, "query", f"/{pointer}", ""):
                 wrong.append(f"{name} {query}: {found}")
     assert wrong == []
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 async def test_it_survives_a_query_that_is_not_utf_8(world):
@@ -403,23 +401,20 @@ async def test_it_survives_a_query_that_is_not_utf_8(world):
 
 
 async def test_a_limit_above_the_most_gives_the_most(world):
-    await world.db.execute(
-        "insert into members (team_id, name, role) select $1, 'Guest', 'guest' from generate_series(1, 250)",
-        world.team.team_id,
-    )
+    await guests(world.db, world.team.team_id, 250)
     for sent, expected in ((200, 200), (201, 200), (1000, 200), (999_999, 200), (1, 1)):
         answer = await world.ann.get(f"{world.team.path}/members?limit={sent}")
         assert len(answer.body["items"]) == expected
 
 
 async def test_a_body_that_is_no_object_changes_nothing(world):
-    before = await world.digest()
+    before = await world.rows()
     for name, method, path, _ in world.operations():
         if name in BODIES and name != "auth.token":
             for sent in ("null", "[]", '""', "1", "true", "[{}]", '[["a", 1]]'):
                 answer = await world.send(name, method, path, sent)
                 assert complaint(answer, "body", "", "This must be an object.") == "", name
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 async def test_a_change_of_nothing_is_refused(world):
@@ -435,7 +430,7 @@ async def test_another_teams_ids_lead_nowhere(world, bob):
     guest_id = await theirs.guest()
     foreign = {"team_id": theirs.team_id, "member_id": guest_id, "expense_id": their_expense["expense_id"]}
     tries = [{key: foreign[key] for key in keys} for keys in (["team_id"], ["member_id"], ["expense_id"], foreign)]
-    before = await world.digest()
+    before = await world.rows()
     for name, method, path, _ in world.operations():
         if not path.startswith("/v1/teams/"):
             continue
@@ -447,7 +442,7 @@ async def test_another_teams_ids_lead_nowhere(world, bob):
                 target = world.fill(template, **ids)
                 answer = await world.ann.call(method, target, headers={"If-Match": "*"}, **body)
                 assert answer.status == 404, (name, ids, answer.body)
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 @pytest.mark.parametrize("name", ["expenses.create", "expenses.update"])
@@ -456,7 +451,7 @@ async def test_another_teams_member_neither_pays_nor_takes_part(world, bob, name
     former = await world.team.guest("Former")
     await world.ann.delete(f"{world.team.path}/members/{former}")
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
-    before = await world.digest()
+    before = await world.rows()
     for member_id in (theirs.owner_id, former, MISSING_ID, bob.user_id, world.team.team_id):
         shares = [{"member_id": member_id, "amount": 9000}]
         for changed, pointer in (
@@ -470,7 +465,7 @@ async def test_another_teams_member_neither_pays_nor_takes_part(world, bob, name
         for wanted in ("payer", "participant"):
             answer = await world.ann.get(f"{world.team.path}/expenses?{wanted}={member_id}")
             assert answer.body["items"] == []
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 async def test_a_cursor_gives_no_more_than_a_position(world, bob):
@@ -531,7 +526,7 @@ SPLITS = [
 async def test_it_tells_by_how_much_a_split_is_off(world, name):
     members = [world.team.owner_id, world.guest_id]
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
-    before = await world.digest()
+    before = await world.rows()
     for changed, pointer, said in SPLITS:
         body = {"description": "Lunch", "amount": 9000} | changed
         if "shares" in body:
@@ -544,21 +539,21 @@ async def test_it_tells_by_how_much_a_split_is_off(world, name):
             body["payers"] = [{"member_id": each, "amount": n} for each, n in pairs]
         answer = await world.send(name, method, path, json.dumps(body))
         assert complaint(answer, "body", pointer, said) == ""
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 async def test_a_change_needs_the_version_that_it_is_meant_for(world, method):
     path = f"{world.team.path}/expenses/{world.expense_id}"
     body = {"json": {"amount": 1}} if method == "PATCH" else {}
-    before = await world.digest()
+    before = await world.rows()
     assert (await world.ann.call(method, path, **body)).status == 428
     stale = ["", '"2"', '"0"', "garbage", '"', '""', "1", '"1', 'W/"1"', '"٣"', '"-1"', '"1.0"', '"11"', '"1,1"', ", ,"]
     for sent in [*stale, f'"{2**31}"', f'"{2**64}"', f'"{"1" * 5000}"', '"2", "3"', 'W/"1", "2"']:
         answer = await world.ann.call(method, path, headers={"If-Match": sent}, **body)
         assert answer.status == 412, sent
         assert 'the current version is "1"' in answer.body["detail"]
-    assert await world.digest() == before
+    assert await world.rows() == before
 
 
 @pytest.mark.parametrize("if_match", ["*", ' "1" ', '"7", "1"', 'W/"1","1"'])

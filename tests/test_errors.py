@@ -16,6 +16,7 @@ from service.web import request as body
 from service.web.keys import DB
 from service.web.text import Text
 from tests.conftest import PASSWORD
+from tests.rows import guests
 
 ALL = list(errors.refusals())
 WRONG_PASSWORD = "not the password at all"
@@ -58,11 +59,7 @@ async def test_every_refusal_of_a_team_is_met(ann, bob, flat, db):
     answer = await ann.delete(f"{people}/{guest_id}")
     check(answer, errors.OpenBalance)
     assert answer.body["balances"] == [{"currency": "EUR", "net": -4500}]
-    await db.execute(
-        "insert into members (team_id, name, role) select $1, 'Guest', 'guest' from generate_series(4, $2)",
-        flat.team_id,
-        members.members_max,
-    )
+    await guests(db, flat.team_id, members.members_max - 3)
     check(await ann.post(people, {"name": "One too many"}), errors.TeamFull)
     await ann.patch(flat.path, {"archived": True})
     check(await ann.post(f"{flat.path}/expenses", {"description": "x", "amount": 1}), errors.TeamArchived)
@@ -110,7 +107,7 @@ async def test_it_says_when_to_log_in_again(served, ann):
 async def test_a_team_that_changed_meanwhile_is_a_conflict(ann, flat, db):
     async with db.transaction():
         await db.execute("update teams set revision = revision + 1 where team_id = $1", flat.team_id)
-        await db.execute("insert into members (team_id, name, role) values ($1, 'New', 'guest')", flat.team_id)
+        await guests(db, flat.team_id)
         spending = asyncio.create_task(ann.post(f"{flat.path}/expenses", {"description": "x", "amount": 1}))
         await waits_for_a_lock(db)
     answer = await spending

@@ -12,7 +12,8 @@ from service.postgres import pool as db_module
 from service.postgres.folders import folder
 from service.postgres.pool import Database
 from service.postgres.queries import queries, query
-from tests.conftest import PASSWORD, ROWS
+from tests.conftest import PASSWORD
+from tests.rows import all_rows, guests
 
 WAITING = """
 select count(distinct pid)
@@ -117,11 +118,7 @@ async def test_owners_who_step_down_at_once_leave_one_behind(bob, flat, db, monk
 
 @pytest.mark.parametrize("guarded", [False, True])
 async def test_members_who_come_at_once_fit_in(flat, db, monkeypatch, *, guarded):
-    await db.execute(
-        """insert into members (team_id, name, role)
-        select $1, 'Guest ' || number, 'guest' from generate_series(1, 198) as number""",
-        flat.team_id,
-    )
+    await guests(db, flat.team_id, 198)
     if not guarded:
         without(monkeypatch, "teams.lock", LOCK)
     requests = [flat.owner.post(f"{flat.path}/members", {"name": f"Late {number}"}) for number in range(3)]
@@ -318,12 +315,12 @@ async def test_a_write_that_waited_is_refused_for_what_happened_meanwhile(bob, f
     guest = await flat.guest()
     expense = await flat.spend(900, by=bob, payer=flat.owner_id, participants=[{"member_id": flat.owner_id}])
     target = flat.path + path.format(member_id=guest, expense_id=expense["expense_id"])
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     request = bob.call(method, target, body, headers={"If-Match": "*"})
     [answer] = await at_once(db, flat, request, meanwhile=meanwhile)
     await db.execute(UNDO)
     assert answer.status in expected
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 async def test_readers_always_see_balances_of_zero(flat, db):

@@ -10,6 +10,7 @@ from service.auth.keys import SECURITY
 from service.auth.passwords import hash_queue_max
 from service.web.keys import DB
 from tests.conftest import PASSWORD, running
+from tests.rows import login_failures
 
 path = "/v1/auth/login"
 full_width_domain = "\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45.com"
@@ -23,13 +24,7 @@ async def login(served, email, password=PASSWORD, headers=None):
 
 async def fail(db, email, place, failures, seconds_ago=0):
     """Store failures from a place, or from anywhere when it is empty."""
-    await db.execute(
-        "insert into login_failures (key_hash, window_started_at, failures)"
-        " values (sha256(convert_to($1, 'UTF8')), now() - $2 * interval '1 second', $3)",
-        f"{email} {place}".strip(),
-        seconds_ago,
-        failures,
-    )
+    await login_failures(db, f"{email} {place}".strip(), failures, seconds_ago)
 
 
 @pytest.fixture

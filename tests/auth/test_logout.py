@@ -1,7 +1,10 @@
 """POST /v1/auth/logout."""
 
+import hashlib
+
 from service.auth.keys import REVOCATIONS
 from tests.conftest import PASSWORD, running
+from tests.rows import login_failures
 
 path = "/v1/auth/logout"
 
@@ -61,9 +64,8 @@ async def test_it_does_not_keep_from_logging_in_again(served, ann):
 
 async def test_sessions_that_ended_long_ago_are_purged_and_others_are_not(served, ann, bob, db):
     await db.execute("update sessions set expires_at = now() - interval '8 days' where user_id = $1", ann.user_id)
-    await db.execute(
-        "insert into login_failures values ('\\x00', now() - interval '16 minutes', 3), ('\\x01', now(), 3)"
-    )
+    await login_failures(db, "old", failures=3, seconds_ago=16 * 60)
+    await login_failures(db, "new", failures=3)
     await served.app[REVOCATIONS].purge()
     assert await db.fetch("select user_id::text from sessions") == [(bob.user_id,)]
-    assert await db.fetchval("select key_hash from login_failures") == b"\x01"
+    assert await db.fetch("select key_hash from login_failures") == [(hashlib.sha256(b"new").digest(),)]

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 from service.postgres.pool import queries
+from tests.rows import expenses
 
 
 async def balances(team):
@@ -90,22 +91,7 @@ async def test_it_says_the_revision_and_answers_not_modified_to_who_has_it(flat)
 
 async def test_it_sums_beyond_what_one_amount_can_be(flat, db):
     guest = await flat.guest()
-    await db.execute(
-        """with expense as (
-            insert into expenses (
-                team_id, description, amount, currency, spent_on, split, payers, participants, created_by
-            )
-            select $1, 'Castle', 1000000000000, 'EUR', '2024-01-01', 'equal', '[]', '[]', $2
-            from generate_series(1, 50)
-            returning expense_id
-        )
-        insert into entries (team_id, expense_id, member_id, currency, paid, owed)
-        select $1, expense_id, $2, 'EUR', 1000000000000, 0 from expense
-        union all select $1, expense_id, $3, 'EUR', 0, 1000000000000 from expense""",
-        flat.team_id,
-        flat.owner_id,
-        guest,
-    )
+    await expenses(db, flat.team_id, flat.owner_id, 50, amount=10**12, participant_id=guest)
     assert await flat.nets() == {flat.owner_id: 50 * 10**12, guest: -50 * 10**12}
 
 
@@ -165,19 +151,7 @@ async def test_it_reads_the_ledger_from_its_index_alone(bob, flat, db):
     # Rows of a commit that is not flushed yet are not marked as visible to all.
     await db.execute("set synchronous_commit = on")
     for team in (flat, other):
-        await db.execute(
-            """with expense as (
-                insert into expenses (
-                    team_id, description, amount, currency, spent_on, split, payers, participants, created_by
-                )
-                select $1, 'Dinner', 100, 'EUR', '2024-01-01', 'equal', '[]', '[]', $2 from generate_series(1, 2000)
-                returning expense_id
-            )
-            insert into entries (team_id, expense_id, member_id, currency, paid, owed)
-            select $1, expense_id, $2, 'EUR', 100, 100 from expense""",
-            team.team_id,
-            team.owner_id,
-        )
+        await expenses(db, team.team_id, team.owner_id, 2000)
     await db.execute("vacuum analyze entries")
     await db.execute("set enable_seqscan = off")
     statement = "explain (analyze, format json) " + queries.balances.get.sql

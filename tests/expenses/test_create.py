@@ -5,9 +5,7 @@ import json
 
 import pytest
 
-from tests.conftest import ROWS
-
-# All that a refused write must not change.
+from tests.rows import all_rows, guests
 
 
 async def entries(db, expense):
@@ -123,11 +121,7 @@ async def test_it_counts_in_minor_units_whatever_they_are(ann, db, currency):
 
 
 async def test_it_splits_the_largest_amount_among_two_hundred(flat, db):
-    await db.execute(
-        """insert into members (team_id, name, role)
-        select $1, 'Guest ' || number, 'guest' from generate_series(1, 199) as number""",
-        flat.team_id,
-    )
+    await guests(db, flat.team_id, 199)
     expense = await flat.spend(10**12 - 1)
     assert len(expense["participants"]) == 200
     assert sum(shares(expense).values()) == 10**12 - 1
@@ -158,7 +152,7 @@ async def test_it_refuses_who_is_no_active_member_of_this_team(bob, flat, db, pl
     other = await bob.team("Trip")
     former = await flat.guest()
     await flat.owner.delete(f"{flat.path}/members/{former}")
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for member_id in (other.owner_id, former, flat.team_id):
         value = {"payer": member_id, "payers": [{"member_id": member_id, "amount": 900}]}.get(place, parts(member_id))
         body = {"description": "Dinner", "amount": 900, place: value}
@@ -166,12 +160,12 @@ async def test_it_refuses_who_is_no_active_member_of_this_team(bob, flat, db, pl
         assert answer.status == 422
         assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (f"/{place}", "not_a_member")
         assert member_id in answer.body["errors"][0]["detail"]
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_numbers(flat, db):
     members = [await flat.guest(), flat.owner_id]
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for name, amounts, detail in [
         ("participants", (4000, 4999), "The shares come to 8999, 1 less than the amount."),
         ("participants", (9000, 1000), "The shares come to 10000, 1000 more than the amount."),
@@ -185,7 +179,7 @@ async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_num
         assert answer.status == 422
         [error] = answer.body["errors"]
         assert (error["pointer"], error["code"], error["detail"]) == (f"/{name}", "sum", detail)
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 def refused_bodies(owner, guest):
@@ -230,7 +224,7 @@ def refused_bodies(owner, guest):
 
 async def test_it_refuses_what_is_no_expense_and_stores_nothing(flat, db):
     guest = await flat.guest()
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for change, pointer, code in refused_bodies(flat.owner_id, guest):
         answer = await flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000} | change)
         assert answer.status == 422, change
@@ -241,7 +235,7 @@ async def test_it_refuses_what_is_no_expense_and_stores_nothing(flat, db):
         del body[missing]
         answer = await flat.owner.post(f"{flat.path}/expenses", body)
         assert answer.body["errors"][0]["pointer"] == f"/{missing}"
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 @pytest.mark.parametrize(
@@ -251,10 +245,10 @@ async def test_it_takes_who_may_record(bob, flat, db, role, status):
     await bob.team("Trip")
     if role:
         await flat.add(bob, role)
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     answer = await bob.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000})
     assert answer.status == status
-    assert (await db.fetch(ROWS) == before) == (status != 201)
+    assert (await all_rows(db) == before) == (status != 201)
 
 
 async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat, db):

@@ -9,22 +9,8 @@ import pytest
 
 from service.postgres.pool import queries
 from service.web.paging import last_id
+from tests.rows import expenses
 
-# Expenses of a team with its entries, two on each day and two in each minute.
-FILL = """
-with expense as (
-    insert into expenses (
-        team_id, description, amount, currency, spent_on, split, payers, participants, created_by, created_at
-    )
-    select
-        $1, 'Expense ' || number, 100, 'EUR', date '2024-01-01' + number / 2, 'equal', '[]', '[]', $2,
-        timestamptz '2024-01-01 00:00Z' + number / 2 * interval '1 minute'
-    from generate_series(1, $3::integer) as number
-    returning expense_id
-)
-insert into entries (team_id, expense_id, member_id, currency, paid, owed)
-select $1, expense_id, $2, 'EUR', 100, 100 from expense
-"""
 SORTS = ["spent_on", "created_at"]
 
 
@@ -158,8 +144,8 @@ async def test_it_finds_nothing_for_who_left_and_in_a_deleted_team(bob, flat):
 @pytest.mark.parametrize("sort", SORTS)
 async def test_it_pages_through_all_with_ties(bob, flat, db, sort):
     other = await bob.team("Trip")
-    await db.execute(FILL, other.team_id, other.owner_id, 20)
-    await db.execute(FILL, flat.team_id, flat.owner_id, 20)
+    await expenses(db, other.team_id, other.owner_id, 20)
+    await expenses(db, flat.team_id, flat.owner_id, 20)
     order = f"{sort} desc, expense_id desc"
     rows = await db.fetch(f"select expense_id::text from expenses where team_id = $1 order by {order}", flat.team_id)  # noqa: S608
     for limit in (1, 3, 20):
@@ -177,7 +163,7 @@ async def test_it_keeps_the_filters_in_the_link(trip):
 
 
 async def test_it_has_fifty_on_a_page_and_two_hundred_at_most(flat, db):
-    await db.execute(FILL, flat.team_id, flat.owner_id, 201)
+    await expenses(db, flat.team_id, flat.owner_id, 201)
     for query, size in (({}, 50), ({"limit": 7}, 7), ({"limit": 200}, 200), ({"limit": 999999}, 200)):
         assert len(await listed(flat.owner, flat, **query)) == size
 
@@ -185,7 +171,7 @@ async def test_it_has_fifty_on_a_page_and_two_hundred_at_most(flat, db):
 @pytest.mark.parametrize("sort", SORTS)
 async def test_it_skips_and_repeats_nothing_while_others_write(flat, db, sort):
     """Rows come and go before, after and at the very place where the reader is."""
-    await db.execute(FILL, flat.team_id, flat.owner_id, 300)
+    await expenses(db, flat.team_id, flat.owner_id, 300)
     ids = [row["expense_id"] for row in await db.fetch("select expense_id::text from expenses")]
     chance = random.Random(7)  # noqa: S311 - A test that can be repeated.
     doomed = chance.sample(ids, 100)
@@ -213,7 +199,7 @@ async def test_it_skips_and_repeats_nothing_while_others_write(flat, db, sort):
 async def test_it_reads_a_deep_page_from_the_index_and_nothing_else(bob, flat, db, sort):
     other = await bob.team("Trip")
     for team in (flat, other):
-        await db.execute(FILL, team.team_id, team.owner_id, 3000)
+        await expenses(db, team.team_id, team.owner_id, 3000)
     await db.execute("analyze expenses")
     query = queries.expenses.page_by_spent_on if sort == "spent_on" else queries.expenses.page_by_created_at
     key = (

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from tests.conftest import ROWS
-
-# All that a refused write must not change.
+from tests.rows import all_rows
 
 
 def path(team, expense):
@@ -110,12 +108,12 @@ async def test_it_gives_the_same_shares_for_the_same_input_again(flat):
 async def test_it_refuses_an_exact_split_of_another_amount_and_says_the_numbers(flat, db):
     guest = await flat.guest()
     expense = await flat.spend(900, split="exact", participants=parts(**{flat.owner_id: 300, guest: 600}))
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     problem = await change(flat, expense, 422, amount=1000)
     [error] = problem["errors"]
     assert (error["pointer"], error["code"]) == ("/participants", "sum")
     assert error["detail"] == "The shares come to 900, 100 less than the amount."
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
     changed = await change(flat, expense, amount=1000, participants=parts(**{flat.owner_id: 0, guest: 1000}))
     assert await entries(db, changed) == {flat.owner_id: (1000, 0), guest: (0, 1000)}
 
@@ -148,12 +146,12 @@ async def test_it_refuses_who_is_no_active_member_and_was_not_in_it(bob, flat, d
     former = await flat.guest()
     expense = await flat.spend(900, participants=[{"member_id": flat.owner_id}])
     await flat.owner.delete(f"{flat.path}/members/{former}")
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for member_id in (former, other.owner_id, flat.team_id):
         for place, value in (("payer", member_id), ("participants", [{"member_id": member_id}])):
             problem = await change(flat, expense, 422, **{place: value})
             assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [(f"/{place}", "not_a_member")]
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 async def test_it_refuses_a_former_member_who_was_taken_out_before(flat):
@@ -220,10 +218,10 @@ async def test_it_keeps_to_the_roles(bob, flat, db, *, role, whose, status):
     if role:
         await flat.add(bob, role)
     expense = await flat.spend(900, by=bob if whose == "own" else flat.owner)
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     answer = await bob.patch(path(flat, expense), {"amount": 1000}, if_match="*")
     assert answer.status == status
-    assert (await db.fetch(ROWS) == before) == (status != 200)
+    assert (await all_rows(db) == before) == (status != 200)
 
 
 async def test_it_keeps_an_expense_from_who_recorded_it_and_became_a_viewer(bob, flat, db):
@@ -237,16 +235,16 @@ async def test_it_keeps_an_expense_from_who_recorded_it_and_became_a_viewer(bob,
 async def test_it_finds_no_expense_of_another_team(bob, flat, db):
     other = await bob.team("Trip")
     theirs = await other.spend(900)
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for team in (flat, other):
         assert (await flat.owner.patch(path(team, theirs), {"amount": 1}, if_match="*")).status == 404
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db):
     guest = await flat.guest()
     expense = await flat.spend(900)
-    before = await db.fetch(ROWS)
+    before = await all_rows(db)
     for fields, pointer, code in [
         ({}, "", "empty"),
         ({"amount": None}, "/amount", "null"),
@@ -265,7 +263,7 @@ async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db):
     ]:
         problem = await change(flat, expense, 422, **fields)
         assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [(pointer, code)], fields
-    assert await db.fetch(ROWS) == before
+    assert await all_rows(db) == before
 
 
 async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat, db):

@@ -6,10 +6,7 @@ import json
 import pytest
 
 from service.web.keys import DB
-
-FILL = """
-insert into members (team_id, name, role) select $1, 'Guest ' || number, 'guest' from generate_series(1, $2) as number
-"""
+from tests.rows import guests
 
 
 async def test_it_adds_an_account_by_its_address(bob, flat, db):
@@ -118,8 +115,8 @@ async def test_it_refuses_an_address_without_an_account(flat, db):
 
 async def test_it_refuses_a_member_beyond_two_hundred(bob, flat, db):
     other = await bob.team("Trip")
-    await db.execute(FILL, other.team_id, 150)
-    await db.execute(FILL, flat.team_id, 198)
+    await guests(db, other.team_id, 150)
+    await guests(db, flat.team_id, 198)
     await flat.guest("The last")
     for body in ({"name": "One more"}, {"email": bob.email}):
         answer = await flat.owner.post(f"{flat.path}/members", body)
@@ -130,8 +127,8 @@ async def test_it_refuses_a_member_beyond_two_hundred(bob, flat, db):
 
 
 async def test_it_does_not_count_former_members(bob, flat, db):
-    await db.execute(FILL, (await bob.team("Trip")).team_id, 150)
-    await db.execute(FILL, flat.team_id, 199)
+    await guests(db, (await bob.team("Trip")).team_id, 150)
+    await guests(db, flat.team_id, 199)
     await db.execute("update members set left_at = now() where team_id = $1 and name = 'Guest 7'", flat.team_id)
     await flat.add(bob)
     answer = await flat.owner.post(f"{flat.path}/members", {"name": "One more"})

@@ -1,5 +1,7 @@
 """GET /v1/teams."""
 
+from tests.rows import teams
+
 
 async def names(person, query=""):
     answer = await person.get(f"/v1/teams{query}")
@@ -72,13 +74,7 @@ async def test_it_refuses_a_limit_that_is_no_number_from_one(ann):
 
 
 async def test_it_takes_a_limit_above_the_most_for_the_most(ann, db):
-    await db.execute(
-        """with team as (
-            insert into teams (name, currency) select 'Team', 'EUR' from generate_series(1, 201) returning team_id
-        )
-        insert into members (team_id, user_id, name, role) select team_id, $1, 'Ann', 'owner' from team""",
-        ann.user_id,
-    )
+    await teams(db, ann.user_id, 201)
     answer = await ann.get("/v1/teams?limit=999999")
     assert len(answer.body["items"]) == 200
     assert len(await names(ann, f"?after={answer.body['next']}")) == 1
