@@ -94,35 +94,32 @@ def test_every_route_has_its_row():
 
 
 @pytest.mark.parametrize(("method", "path", "name"), ROUTES, ids=[name for _, _, name in ROUTES])
-async def test_a_route_is_open_to_whom_it_should_be(world, db, method, path, name):
-    cells = dict(zip(ACTORS, EXPECTED[name], strict=True))
-    found = {}
+async def test_a_route_is_open_to_whom_it_should_be(world, db, subtests, *, method, path, name):
+    cells = list(zip(ACTORS, EXPECTED[name], strict=True))
     target = await world.target(path)
-    before = await all_rows(db)
-    for actor, status in cells.items():
-        if status >= 400:
-            found[actor] = (await world.call(actor, method, target, BODIES.get(name))).status
-            assert await all_rows(db) == before, actor
-    for actor, status in cells.items():
-        if status < 400:
+    for actor, status in [cell for cell in cells if cell[1] >= 400]:
+        with subtests.test(actor):
+            before = await all_rows(db)
+            assert (await world.call(actor, method, target, BODIES.get(name))).status == status
+            assert await all_rows(db) == before
+    for actor, status in [cell for cell in cells if cell[1] < 400]:
+        with subtests.test(actor):
             target = await world.target(path)
             revisions = await db.fetchval("select count(*) from revisions")
-            found[actor] = (await world.call(actor, method, target, BODIES.get(name))).status
-            assert await db.fetchval("select count(*) from revisions") == revisions + (method != "GET"), actor
-    assert found == cells
+            assert (await world.call(actor, method, target, BODIES.get(name))).status == status
+            assert await db.fetchval("select count(*) from revisions") == revisions + (method != "GET")
 
 
-async def test_a_stranger_cannot_tell_a_team_from_none(world):
-    for method, path, name in ROUTES:
-        if "{team_id}" not in path:
-            continue
-        there = await world.target(path)
-        nowhere = there.replace(world.team_id, str(uuid.uuid4()))
-        answers = [await world.call("outsider", method, target, BODIES.get(name)) for target in (there, nowhere)]
-        for answer in answers:
-            del answer.body["instance"]
-        assert answers[0].body == answers[1].body
-        assert answers[0].body["status"] == 404, name
+async def test_a_stranger_cannot_tell_a_team_from_none(world, subtests):
+    for method, path, name in [each for each in ROUTES if "{team_id}" in each[1]]:
+        with subtests.test(name):
+            there = await world.target(path)
+            nowhere = there.replace(world.team_id, str(uuid.uuid4()))
+            answers = [await world.call("outsider", method, target, BODIES.get(name)) for target in (there, nowhere)]
+            for answer in answers:
+                del answer.body["instance"]
+            assert answers[0].body == answers[1].body
+            assert answers[0].body["status"] == 404, name
 
 
 # A copy of a team in which only the team's id, the amounts, who paid and the owner are others; the first owner is there
@@ -178,7 +175,7 @@ select team_id::text from team
 """
 
 
-async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, flat, db):
+async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, flat, db, subtests):
     kim, lee = await flat.guest("Kim"), await flat.guest("Lee")
     first, second = await flat.spend(900, payer=kim), await flat.spend(600, participants=[{"member_id": lee}])
     reads = [
@@ -198,7 +195,8 @@ async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, fla
     twin = await db.fetchval(TWIN, bob.user_id, flat.owner.user_id)
     assert [(await flat.owner.get(flat.path + path)).body for path in reads] == alone
     for path in reads:
-        assert (await bob.get(flat.path + path)).status == 404
+        with subtests.test(path):
+            assert (await bob.get(flat.path + path)).status == 404
     before = [row for row in await all_rows(db) if twin in row[1]]
     assert len(before) == 1 + 4 + 2 + 5
     writes = [
@@ -218,9 +216,10 @@ async def test_teams_stay_apart_even_where_their_rows_have_the_same_ids(bob, fla
     await flat.add(bob, "viewer")
     unchanged = await all_rows(db)
     for method, path, body, _ in writes:
-        # Bob is an owner of the twin, but not here.
-        answer = await bob.call(method, flat.path + path, body, headers={"If-Match": "*"})
-        assert answer.status == 403, (method, path)
+        with subtests.test(f"{method} {path}"):
+            # Bob is an owner of the twin, but not here.
+            answer = await bob.call(method, flat.path + path, body, headers={"If-Match": "*"})
+            assert answer.status == 403, (method, path)
     assert await all_rows(db) == unchanged
     for method, path, body, status in writes:
         answer = await flat.owner.call(method, flat.path + path, body, headers={"If-Match": "*"})

@@ -365,15 +365,16 @@ async def test_it_names_the_field_of_a_query_and_changes_nothing(world, name):
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_it_refuses_fields_that_are_not_there_to_be_set(world, name):
+async def test_it_refuses_fields_that_are_not_there_to_be_set(world, name, subtests):
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
     before = await world.rows()
     for extra in [*FIELDS_OF_OURS, "__proto__", "a/b~c", "", "ä" * 300]:
-        body = world.good(name) | {extra: "1"}
-        text_of_body = urlencode(body) if name == "auth.token" else json.dumps(body)
-        answer = await world.send(name, method, path, text_of_body)
-        pointer = "/" + extra.replace("~", "~0").replace("/", "~1")
-        assert complaint(answer, "body", pointer, "There is no such field.") == "", extra
+        with subtests.test(ascii(extra)[:80]):
+            body = world.good(name) | {extra: "1"}
+            text_of_body = urlencode(body) if name == "auth.token" else json.dumps(body)
+            answer = await world.send(name, method, path, text_of_body)
+            pointer = "/" + extra.replace("~", "~0").replace("/", "~1")
+            assert complaint(answer, "body", pointer, "There is no such field.") == "", extra
     assert await world.rows() == before
 
 
@@ -393,38 +394,42 @@ async def test_it_refuses_unknown_and_repeated_query_parameters_everywhere(world
     assert await world.rows() == before
 
 
-async def test_it_survives_a_query_that_is_not_utf_8(world):
+async def test_it_survives_a_query_that_is_not_utf_8(world, subtests):
     for sent in ("%ED%A0%80", "%FF", "%", "%zz", "%C0%80", "%F4%90%80%80"):
         for query in (f"q={sent}", f"after={sent}", f"{sent}=1", f"payer={sent}"):
-            answer = await world.ann.get(f"{world.team.path}/expenses?{query}")
-            assert answer.status in {200, 422}, query
+            with subtests.test(query):
+                answer = await world.ann.get(f"{world.team.path}/expenses?{query}")
+                assert answer.status in {200, 422}, query
 
 
-async def test_a_limit_above_the_most_gives_the_most(world):
+async def test_a_limit_above_the_most_gives_the_most(world, subtests):
     await guests(world.db, world.team.team_id, 250)
     for sent, expected in ((200, 200), (201, 200), (1000, 200), (999_999, 200), (1, 1)):
-        answer = await world.ann.get(f"{world.team.path}/members?limit={sent}")
-        assert len(answer.body["items"]) == expected
+        with subtests.test(str(sent)):
+            answer = await world.ann.get(f"{world.team.path}/members?limit={sent}")
+            assert len(answer.body["items"]) == expected
 
 
-async def test_a_body_that_is_no_object_changes_nothing(world):
+async def test_a_body_that_is_no_object_changes_nothing(world, subtests):
     before = await world.rows()
     for name, method, path, _ in world.operations():
         if name in BODIES and name != "auth.token":
             for sent in ("null", "[]", '""', "1", "true", "[{}]", '[["a", 1]]'):
-                answer = await world.send(name, method, path, sent)
-                assert complaint(answer, "body", "", "This must be an object.") == "", name
+                with subtests.test(f"{name} {sent}"):
+                    answer = await world.send(name, method, path, sent)
+                    assert complaint(answer, "body", "", "This must be an object.") == "", name
     assert await world.rows() == before
 
 
-async def test_a_change_of_nothing_is_refused(world):
+async def test_a_change_of_nothing_is_refused(world, subtests):
     for name, method, path, _ in world.operations():
-        if method == "PATCH":
-            answer = await world.send(name, method, path, "{}")
-            assert complaint(answer, "body", "", "nothing to change") == "", name
+        with subtests.test(name):
+            if method == "PATCH":
+                answer = await world.send(name, method, path, "{}")
+                assert complaint(answer, "body", "", "nothing to change") == "", name
 
 
-async def test_another_teams_ids_lead_nowhere(world, bob):
+async def test_another_teams_ids_lead_nowhere(world, bob, subtests):
     theirs = await bob.team("Cottage")
     their_expense = await theirs.spend()
     guest_id = await theirs.guest()
@@ -437,16 +442,17 @@ async def test_another_teams_ids_lead_nowhere(world, bob):
         template = path.replace(world.team.team_id, "{team_id}").replace(world.guest_id, "{member_id}")
         template = template.replace(world.expense_id, "{expense_id}")
         for ids in tries + [dict.fromkeys(each, MISSING_ID) for each in tries]:
-            if any("{" + key + "}" in template for key in ids):
-                body = {"json": world.good(name)} if name in BODIES else {}
-                target = world.fill(template, **ids)
-                answer = await world.ann.call(method, target, headers={"If-Match": "*"}, **body)
-                assert answer.status == 404, (name, ids, answer.body)
+            with subtests.test(f"{name} {ids}"):
+                if any("{" + key + "}" in template for key in ids):
+                    body = {"json": world.good(name)} if name in BODIES else {}
+                    target = world.fill(template, **ids)
+                    answer = await world.ann.call(method, target, headers={"If-Match": "*"}, **body)
+                    assert answer.status == 404, (name, ids, answer.body)
     assert await world.rows() == before
 
 
 @pytest.mark.parametrize("name", ["expenses.create", "expenses.update"])
-async def test_another_teams_member_neither_pays_nor_takes_part(world, bob, name):
+async def test_another_teams_member_neither_pays_nor_takes_part(world, bob, name, subtests):
     theirs = await bob.team("Cottage")
     former = await world.team.guest("Former")
     await world.ann.delete(f"{world.team.path}/members/{former}")
@@ -460,11 +466,13 @@ async def test_another_teams_member_neither_pays_nor_takes_part(world, bob, name
             ({"participants": shares}, "/participants"),
             ({"participants": [{"member_id": member_id}], "split": "equal"}, "/participants"),
         ):
-            answer = await world.send(name, method, path, json.dumps(world.good(name) | changed))
-            assert complaint(answer, "body", pointer, f"{member_id} is no active member") == ""
+            with subtests.test(f"{pointer} {member_id}"):
+                answer = await world.send(name, method, path, json.dumps(world.good(name) | changed))
+                assert complaint(answer, "body", pointer, f"{member_id} is no active member") == ""
         for wanted in ("payer", "participant"):
-            answer = await world.ann.get(f"{world.team.path}/expenses?{wanted}={member_id}")
-            assert answer.body["items"] == []
+            with subtests.test(f"{wanted} {member_id}"):
+                answer = await world.ann.get(f"{world.team.path}/expenses?{wanted}={member_id}")
+                assert answer.body["items"] == []
     assert await world.rows() == before
 
 
@@ -479,7 +487,7 @@ async def test_a_cursor_gives_no_more_than_a_position(world, bob):
     assert {each["expense_id"] for each in answer.body["items"]} <= {each["expense_id"] for each in own.body["items"]}
 
 
-async def test_it_refuses_the_cursor_of_another_order_or_list(world):
+async def test_it_refuses_the_cursor_of_another_order_or_list(world, subtests):
     await world.team.spend()
     members = await world.ann.get(f"{world.team.path}/members?limit=1")
     by_day = await world.ann.get(f"{world.team.path}/expenses?limit=1")
@@ -490,19 +498,21 @@ async def test_it_refuses_the_cursor_of_another_order_or_list(world):
         (by_time.body["next"], "/expenses?"),
         (by_day.body["next"], "/members?"),
     ):
-        answer = await world.ann.get(f"{world.team.path}{target}after={after}")
-        assert complaint(answer, "query", "/after", "not the `next`") == ""
+        with subtests.test(f"{target}{after}"):
+            answer = await world.ann.get(f"{world.team.path}{target}after={after}")
+            assert complaint(answer, "query", "/after", "not the `next`") == ""
 
 
-async def test_it_survives_made_up_cursors(world):
+async def test_it_survives_made_up_cursors(world, subtests):
     times = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-01-01T00:00:00", "2024-W01-1", "", None, 7]
     for sort, key in [(sort, time) for time in times for sort in ("created_at", "spent_on", "id")]:
         for last in (MISSING_ID, "\0", 7, None):
-            end = key[:10] if sort == "spent_on" and isinstance(key, str) else key
-            made_up = urlsafe_b64encode(json.dumps([sort, end, last]).encode()).decode()
-            target = "/members?" if sort == "id" else f"/expenses?sort={sort}&"
-            answer = await world.ann.get(f"{world.team.path}{target}after={quote(made_up)}")
-            assert answer.status in {200, 422}
+            with subtests.test(ascii((sort, key, last))):
+                end = key[:10] if sort == "spent_on" and isinstance(key, str) else key
+                made_up = urlsafe_b64encode(json.dumps([sort, end, last]).encode()).decode()
+                target = "/members?" if sort == "id" else f"/expenses?sort={sort}&"
+                answer = await world.ann.get(f"{world.team.path}{target}after={quote(made_up)}")
+                assert answer.status in {200, 422}
 
 
 SPLITS = [
@@ -523,36 +533,40 @@ SPLITS = [
 
 
 @pytest.mark.parametrize("name", ["expenses.create", "expenses.update"])
-async def test_it_tells_by_how_much_a_split_is_off(world, name):
+async def test_it_tells_by_how_much_a_split_is_off(world, name, subtests):
     members = [world.team.owner_id, world.guest_id]
     method, path = next((method, path) for each, method, path, _ in world.operations() if each == name)
     before = await world.rows()
     for changed, pointer, said in SPLITS:
-        body = {"description": "Lunch", "amount": 9000} | changed
-        if "shares" in body:
-            shares = zip(members, body.pop("shares"), strict=True)
-            body["participants"] = [{"member_id": each} | ({} if n is None else {"amount": n}) for each, n in shares]
-        if "twice" in body:
-            body["participants"] = [{"member_id": world.guest_id} | body.pop("twice")] * 2
-        if "payers" in body:
-            pairs = zip(members, body["payers"], strict=False)
-            body["payers"] = [{"member_id": each, "amount": n} for each, n in pairs]
-        answer = await world.send(name, method, path, json.dumps(body))
-        assert complaint(answer, "body", pointer, said) == ""
+        with subtests.test(str(changed)):
+            body = {"description": "Lunch", "amount": 9000} | changed
+            if "shares" in body:
+                shares = zip(members, body.pop("shares"), strict=True)
+                body["participants"] = [
+                    {"member_id": each} | ({} if n is None else {"amount": n}) for each, n in shares
+                ]
+            if "twice" in body:
+                body["participants"] = [{"member_id": world.guest_id} | body.pop("twice")] * 2
+            if "payers" in body:
+                pairs = zip(members, body["payers"], strict=False)
+                body["payers"] = [{"member_id": each, "amount": n} for each, n in pairs]
+            answer = await world.send(name, method, path, json.dumps(body))
+            assert complaint(answer, "body", pointer, said) == ""
     assert await world.rows() == before
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_a_change_needs_the_version_that_it_is_meant_for(world, method):
+async def test_a_change_needs_the_version_that_it_is_meant_for(world, method, subtests):
     path = f"{world.team.path}/expenses/{world.expense_id}"
     body = {"json": {"amount": 1}} if method == "PATCH" else {}
     before = await world.rows()
     assert (await world.ann.call(method, path, **body)).status == 428
     stale = ["", '"2"', '"0"', "garbage", '"', '""', "1", '"1', 'W/"1"', '"٣"', '"-1"', '"1.0"', '"11"', '"1,1"', ", ,"]
     for sent in [*stale, f'"{2**31}"', f'"{2**64}"', f'"{"1" * 5000}"', '"2", "3"', 'W/"1", "2"']:
-        answer = await world.ann.call(method, path, headers={"If-Match": sent}, **body)
-        assert answer.status == 412, sent
-        assert 'the current version is "1"' in answer.body["detail"]
+        with subtests.test(ascii(sent)[:80]):
+            answer = await world.ann.call(method, path, headers={"If-Match": sent}, **body)
+            assert answer.status == 412, sent
+            assert 'the current version is "1"' in answer.body["detail"]
     assert await world.rows() == before
 
 
@@ -583,12 +597,13 @@ async def test_sums_beyond_64_bits_are_exact(world):
     assert nets == {world.team.owner_id: total + 4500, world.guest_id: -total - 4500}
 
 
-async def test_text_to_search_for_is_taken_as_it_is(world):
+async def test_text_to_search_for_is_taken_as_it_is(world, subtests):
     for description in ("100% wool", "snake_case", "back\\slash", "It's", "Straße", "plain"):
         await world.team.spend(description=description)
     for sought, found in (
         *[("%", ["100% wool"]), ("_", ["snake_case"]), ("\\", ["back\\slash"]), ("'", ["It's"]), ("%%", [])],
         *[("PLAIN", ["plain"]), ("p%n", []), ("plai_", []), ("\\%", []), ("' or true --", []), ("straße", ["Straße"])],
     ):
-        answer = await world.ann.get(f"{world.team.path}/expenses?q={quote(sought)}")
-        assert [each["description"] for each in answer.body["items"]] == found, sought
+        with subtests.test(sought):
+            answer = await world.ann.get(f"{world.team.path}/expenses?q={quote(sought)}")
+            assert [each["description"] for each in answer.body["items"]] == found, sought

@@ -206,12 +206,13 @@ async def test_serves_no_other_file(served, path):
     assert (status, json.loads(content)["type"]) == (404, "/problems/not-found")
 
 
-async def test_explains_every_refusal(served):
+async def test_explains_every_refusal(served, subtests):
     for refusal in errors.refusals():
-        status, page, _ = await read(served, f"/problems/{refusal.slug()}")
-        assert status == 200, refusal
-        assert f"status {refusal.status.value}" in page
-        assert f"<h1>{refusal.slug()}</h1>" in page
+        with subtests.test(refusal.slug()):
+            status, page, _ = await read(served, f"/problems/{refusal.slug()}")
+            assert status == 200, refusal
+            assert f"status {refusal.status.value}" in page
+            assert f"<h1>{refusal.slug()}</h1>" in page
 
 
 async def test_escapes_what_it_explains(served):
@@ -235,14 +236,15 @@ async def test_shows_an_example_on_the_home_page_that_works(served):
     assert (answer.status, answer.body["amount"]) == (201, 9000)
 
 
-async def test_offers_an_example_of_every_body_that_is_accepted(served):
+async def test_offers_an_example_of_every_body_that_is_accepted(served, subtests):
     offered = set()
     for _, _, handler, name in routes:
         for each in handler.__apispec__["schemas"]:
-            if each["location"] in openapi.body_types:
-                assert each["schema"].example, name
-                assert each["schema"].validate(each["schema"].example) == {}, name
-                offered.add(name)
+            with subtests.test(name):
+                if each["location"] in openapi.body_types:
+                    assert each["schema"].example, name
+                    assert each["schema"].validate(each["schema"].example) == {}, name
+                    offered.add(name)
     assert {"auth.token", "teams.create", "expenses.update"} <= offered
 
 

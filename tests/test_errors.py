@@ -22,10 +22,11 @@ ALL = list(errors.refusals())
 WRONG_PASSWORD = "not the password at all"
 
 
-def test_every_refusal_says_what_it_means():
+def test_every_refusal_says_what_it_means(subtests):
     for refusal in ALL:
-        assert 400 <= refusal.status < 600
-        assert refusal.about().endswith((".", "`"))
+        with subtests.test(refusal.slug()):
+            assert 400 <= refusal.status < 600
+            assert refusal.about().endswith((".", "`"))
 
 
 def test_no_two_refusals_have_one_name():
@@ -160,36 +161,40 @@ CRASHES = [
 ]
 
 
-async def test_a_crash_tells_the_log_everything_and_the_client_nothing(ann, logged, monkeypatch):
+async def test_a_crash_tells_the_log_everything_and_the_client_nothing(ann, logged, monkeypatch, subtests):
     for crash in CRASHES:
-        logged.clear()
-        with monkeypatch.context() as patched:
-            patched.setattr(me, "get", Crashes(me.get, crash, times=9))
-            answer = await ann.get("/v1/me")
-        check(answer, errors.InternalError)
-        assert answer.body["detail"] == errors.InternalError.about()
-        assert set(answer.body) == {"type", "title", "status", "detail", "instance"}
-        [(record, request_id)] = [each for each in logged if each[0].levelno >= logging.ERROR]
-        assert record.message == "crash"
-        assert record.exc_info[1] is crash
-        assert request_id == answer.body["instance"]
-        assert (await ann.get("/v1/me")).status == 200
+        with subtests.test(type(crash).__name__):
+            logged.clear()
+            with monkeypatch.context() as patched:
+                patched.setattr(me, "get", Crashes(me.get, crash, times=9))
+                answer = await ann.get("/v1/me")
+            check(answer, errors.InternalError)
+            assert answer.body["detail"] == errors.InternalError.about()
+            assert set(answer.body) == {"type", "title", "status", "detail", "instance"}
+            [(record, request_id)] = [each for each in logged if each[0].levelno >= logging.ERROR]
+            assert record.message == "crash"
+            assert record.exc_info[1] is crash
+            assert request_id == answer.body["instance"]
+            assert (await ann.get("/v1/me")).status == 200
     metrics = await ann.get("/metrics")
     assert f'refusals_total{{type="internal-error"}} {len(CRASHES)}' in metrics.body.decode()
 
 
-async def test_what_validation_misses_and_postgresql_cannot_hold_is_invalid(ann, flat, logged, monkeypatch, db):
+async def test_what_validation_misses_and_postgresql_cannot_hold_is_invalid(
+    ann, flat, logged, monkeypatch, *, db, subtests
+):
     # The second net is there for what nobody thought of; here it is what validation is made to miss.
     monkeypatch.setattr(Text, "read", lambda _, value: value)
     monkeypatch.setattr(fields.Amount, "read", lambda _, value: value)
     for bad in ({"description": "a\0b"}, {"description": "\ud800"}, {"amount": 2**63}):
-        logged.clear()
-        answer = await ann.post(f"{flat.path}/expenses", {"description": "x", "amount": 1} | bad)
-        check(answer, errors.Invalid)
-        assert "errors" not in answer.body
-        [(record, request_id)] = [each for each in logged if each[0].levelno >= logging.ERROR]
-        assert record.message == "PostgreSQL refused a value"
-        assert request_id == answer.body["instance"]
+        with subtests.test(ascii(bad)):
+            logged.clear()
+            answer = await ann.post(f"{flat.path}/expenses", {"description": "x", "amount": 1} | bad)
+            check(answer, errors.Invalid)
+            assert "errors" not in answer.body
+            [(record, request_id)] = [each for each in logged if each[0].levelno >= logging.ERROR]
+            assert record.message == "PostgreSQL refused a value"
+            assert request_id == answer.body["instance"]
     assert await db.fetchval("select count(*) from expenses") == 0
 
 

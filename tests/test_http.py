@@ -83,14 +83,15 @@ NOT_JSON = [
 ]
 
 
-async def test_it_refuses_what_is_not_json(ann):
+async def test_it_refuses_what_is_not_json(ann, subtests):
     for reason, sent in NOT_JSON:
-        answer = await ann.call("POST", "/v1/teams", headers=JSON, data=sent)
-        assert answer.status == 400, sent[:80]
-        assert answer.body["type"] == "/problems/malformed"
-        assert answer.body["detail"].startswith("The body is not JSON: ")
-        assert reason in answer.body["detail"], sent[:80]
-        assert (await ann.get("/v1/teams")).body["items"] == []
+        with subtests.test(str(sent[:80])):
+            answer = await ann.call("POST", "/v1/teams", headers=JSON, data=sent)
+            assert answer.status == 400, sent[:80]
+            assert answer.body["type"] == "/problems/malformed"
+            assert answer.body["detail"].startswith("The body is not JSON: ")
+            assert reason in answer.body["detail"], sent[:80]
+            assert (await ann.get("/v1/teams")).body["items"] == []
 
 
 NOT_A_FORM = [
@@ -101,15 +102,16 @@ NOT_A_FORM = [
 ]
 
 
-async def test_it_refuses_what_is_not_a_form(served):
+async def test_it_refuses_what_is_not_a_form(served, subtests):
     for sent in NOT_A_FORM:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = await served.call("POST", "/v1/auth/token", headers=headers, data=sent)
-        assert answer.status == 400, sent[:80]
-        assert answer.body["detail"].startswith("The body is not a form: ")
+        with subtests.test(ascii(sent[:80])):
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = await served.call("POST", "/v1/auth/token", headers=headers, data=sent)
+            assert answer.status == 400, sent[:80]
+            assert answer.body["detail"].startswith("The body is not a form: ")
 
 
-async def test_it_takes_json_of_its_two_media_types_only(ann):
+async def test_it_takes_json_of_its_two_media_types_only(ann, subtests):
     body = json.dumps({"name": "Trip", "currency": "EUR"})
     for accepted in (
         "application/json",
@@ -117,8 +119,9 @@ async def test_it_takes_json_of_its_two_media_types_only(ann):
         "Application/JSON;charset=UTF-8",
         "application/merge-patch+json",
     ):
-        answer = await ann.call("POST", "/v1/teams", headers={"Content-Type": accepted}, data=body)
-        assert answer.status == 201, accepted
+        with subtests.test(accepted):
+            answer = await ann.call("POST", "/v1/teams", headers={"Content-Type": accepted}, data=body)
+            assert answer.status == 201, accepted
     for refused in (
         "text/plain",
         "application/json5",
@@ -129,10 +132,11 @@ async def test_it_takes_json_of_its_two_media_types_only(ann):
         "garbage;;;",
         "",
     ):
-        answer = await ann.call("POST", "/v1/teams", headers={"Content-Type": refused}, data=body)
-        assert answer.status == 415, refused
-        assert answer.headers["Accept"] == "application/json"
-        assert answer.body["detail"] == "The body must be application/json, without a Content-Encoding."
+        with subtests.test(refused):
+            answer = await ann.call("POST", "/v1/teams", headers={"Content-Type": refused}, data=body)
+            assert answer.status == 415, refused
+            assert answer.headers["Accept"] == "application/json"
+            assert answer.body["detail"] == "The body must be application/json, without a Content-Encoding."
     answer = await ann.call("POST", "/v1/teams", data=body.encode(), skip_auto_headers=["Content-Type"])
     assert answer.status == 415
     assert len((await ann.get("/v1/teams")).body["items"]) == 4
@@ -149,14 +153,15 @@ async def test_it_takes_a_form_where_it_says_so_only(served):
     [gzip.compress(b"{}"), gzip.compress(b" " * 30_000_000, 1), gzip.compress(b"") * 50_000, b"not gzip"],
     ids=["small", "bomb", "members", "garbage"],
 )
-async def test_it_refuses_compressed_bodies_without_a_look_inside(served, sent, monkeypatch):
+async def test_it_refuses_compressed_bodies_without_a_look_inside(served, sent, monkeypatch, subtests):
     looked_inside = []
     monkeypatch.setattr(DeflateBuffer, "__init__", lambda *_: looked_inside.append("aiohttp"))
     monkeypatch.setattr(zlib, "decompressobj", lambda *_, **__: looked_inside.append("zlib"))
     for encoding in ("gzip", "deflate", "br", "zstd", "identity"):
-        headers = JSON | {"Content-Encoding": encoding}
-        answer = await served.call("POST", "/v1/auth/login", headers=headers, data=sent)
-        assert answer.status == 415
+        with subtests.test(encoding):
+            headers = JSON | {"Content-Encoding": encoding}
+            answer = await served.call("POST", "/v1/auth/login", headers=headers, data=sent)
+            assert answer.status == 415
     assert looked_inside == []
 
 
@@ -226,11 +231,12 @@ async def test_a_client_that_goes_away_does_not_disturb(served, length, body):
 BROKEN_CHUNKS = [b"ZZ\r\n{}\r\n0\r\n\r\n", b"2\r\n{}X\r\n0\r\n\r\n", b"-1\r\n{}\r\n", b"\r\n\r\n"]
 
 
-async def test_a_broken_chunk_is_a_bad_request(served):
+async def test_a_broken_chunk_is_a_bad_request(served, subtests):
     for chunk in BROKEN_CHUNKS:
-        head = request_head("/v1/auth/login", "Content-Type: application/json", "Transfer-Encoding: chunked")
-        status, _, _ = await exchange(served.url, head + chunk)
-        assert status == 400, chunk
+        with subtests.test(str(chunk)):
+            head = request_head("/v1/auth/login", "Content-Type: application/json", "Transfer-Encoding: chunked")
+            status, _, _ = await exchange(served.url, head + chunk)
+            assert status == 400, chunk
 
 
 NOT_HTTP = [
@@ -255,12 +261,13 @@ NOT_HTTP = [
 ]
 
 
-async def test_what_is_not_http_is_refused_and_the_connection_closed(served):
+async def test_what_is_not_http_is_refused_and_the_connection_closed(served, subtests):
     for sent in NOT_HTTP:
-        status, _, body = await exchange(served.url, sent)
-        assert status == 400, sent[:80]
-        assert b"Traceback" not in body
-        assert (await served.call("GET", "/livez")).status == 200
+        with subtests.test(str(sent[:80])):
+            status, _, body = await exchange(served.url, sent)
+            assert status == 400, sent[:80]
+            assert b"Traceback" not in body
+            assert (await served.call("GET", "/livez")).status == 200
 
 
 ODD = [
@@ -278,23 +285,29 @@ ODD = [
 ]
 
 
-async def test_what_is_odd_but_http_is_answered(served):
+async def test_what_is_odd_but_http_is_answered(served, subtests):
     for sent, expected in ODD:
-        status, _, _ = await exchange(served.url, sent)
-        assert status == expected, sent[:80]
+        with subtests.test(str(sent[:80])):
+            status, _, _ = await exchange(served.url, sent)
+            assert status == expected, sent[:80]
 
 
-async def test_every_route_refuses_the_methods_it_does_not_take(ann, flat):
+async def test_every_route_refuses_the_methods_it_does_not_take(ann, flat, subtests):
     ids = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": MISSING_ID, "file": "x", "slug": "x"}
     for template, operations in ann.service.contract.document["paths"].items():
         allowed = {method.upper() for method in operations}
         allowed |= {"HEAD"} if "GET" in allowed else set()
         for method in set(METHODS) - allowed:
             for token in (ann.token, ""):
-                answer = await ann.service.call(method, template.format(**ids), token=token)
-                assert answer.status == 405, (method, template)
-                assert set(answer.headers["Allow"].split(",")) == allowed
-                assert answer.body == b"" if method == "HEAD" else answer.body["type"] == "/problems/method-not-allowed"
+                with subtests.test(f"{method} {template}"):
+                    answer = await ann.service.call(method, template.format(**ids), token=token)
+                    assert answer.status == 405, (method, template)
+                    assert set(answer.headers["Allow"].split(",")) == allowed
+                    assert (
+                        answer.body == b""
+                        if method == "HEAD"
+                        else answer.body["type"] == "/problems/method-not-allowed"
+                    )
 
 
 async def test_head_answers_as_get_does_without_the_body(ann, flat):
@@ -328,15 +341,16 @@ NOT_THERE = [
 ]
 
 
-async def test_what_is_not_there_is_a_problem(ann):
+async def test_what_is_not_there_is_a_problem(ann, subtests):
     for path in NOT_THERE:
         for token in (ann.token, ""):
-            answer = await ann.service.call("GET", yarl.URL(path, encoded=True).raw_path, token=token)
-            assert answer.status == 404, path
-            assert answer.body["type"] == "/problems/not-found"
+            with subtests.test(path[:80]):
+                answer = await ann.service.call("GET", yarl.URL(path, encoded=True).raw_path, token=token)
+                assert answer.status == 404, path
+                assert answer.body["type"] == "/problems/not-found"
 
 
-async def test_a_malformed_id_is_not_found(ann, flat):
+async def test_a_malformed_id_is_not_found(ann, flat, subtests):
     own = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": MISSING_ID}
     bodies = {"members.create": {"name": "x"}, "expenses.create": {"description": "x", "amount": 1}}
     for template, operations in ann.service.contract.document["paths"].items():
@@ -353,17 +367,20 @@ async def test_a_malformed_id_is_not_found(ann, flat):
                     "٣",
                     "%27%20or%201",
                 ):
-                    path = template.format(**own | {name: bad})
-                    body = bodies.get(operation["operationId"], {"name": "x"}) if "requestBody" in operation else None
-                    answer = await ann.call(method.upper(), path, body, headers={"If-Match": "*"})
-                    assert answer.status == 404, (method, path)
+                    with subtests.test(f"{method} {template} {name} {bad}"):
+                        path = template.format(**own | {name: bad})
+                        body = (
+                            bodies.get(operation["operationId"], {"name": "x"}) if "requestBody" in operation else None
+                        )
+                        answer = await ann.call(method.upper(), path, body, headers={"If-Match": "*"})
+                        assert answer.status == 404, (method, path)
 
 
 async def test_an_id_may_be_in_capitals(ann, flat):
     assert (await ann.get(f"/v1/teams/{flat.team_id.upper()}")).body["team_id"] == flat.team_id
 
 
-async def test_every_answer_has_the_headers_of_all(ann, flat):
+async def test_every_answer_has_the_headers_of_all(ann, flat, subtests):
     expense = await flat.spend()
     path = f"{flat.path}/expenses/{expense['expense_id']}"
     small = {"name": "Trip", "currency": "EUR"}
@@ -386,62 +403,68 @@ async def test_every_answer_has_the_headers_of_all(ann, flat):
         *[("GET", each, {}) for each in ("/", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs")],
         *[("GET", each, {}) for each in ("/docs/docs.js", "/problems/invalid", "/v1/teams")],
     ):
-        status, headers, _ = await fetch(ann, method, target, **options)
-        statuses.add(status)
-        assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-Id"])
-        assert headers["Cache-Control"] == ("public, max-age=3600" if "/docs/" in target else "no-store")
-        assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
-        policy = headers["Content-Security-Policy"].split("; ")
-        assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
-        assert headers["Server"] == "expenses"
+        with subtests.test(f"{method} {target}"):
+            status, headers, _ = await fetch(ann, method, target, **options)
+            statuses.add(status)
+            assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-Id"])
+            assert headers["Cache-Control"] == ("public, max-age=3600" if "/docs/" in target else "no-store")
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Referrer-Policy"] == "no-referrer"
+            policy = headers["Content-Security-Policy"].split("; ")
+            assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+            assert headers["Server"] == "expenses"
     assert statuses == {200, 201, 204, 304, 400, 401, 404, 405, 409, 412, 413, 415, 422, 428}
 
 
 HARMLESS_IDS = ["a", "0-9.A_z", "x" * 64]
 
 
-async def test_it_keeps_the_request_id_of_a_caller(served):
+async def test_it_keeps_the_request_id_of_a_caller(served, subtests):
     for sent in HARMLESS_IDS:
-        answer = await served.call("GET", "/v1/me", headers={"X-Request-Id": sent})
-        assert answer.headers["X-Request-Id"] == sent == answer.body["instance"]
+        with subtests.test(sent):
+            answer = await served.call("GET", "/v1/me", headers={"X-Request-Id": sent})
+            assert answer.headers["X-Request-Id"] == sent == answer.body["instance"]
 
 
 HARMFUL_IDS = ["", " ", "x" * 65, "a b", "a;b", "<b>", "ä", "٣", "a\tb", '"a"', "a,b"]
 
 
-async def test_it_replaces_a_request_id_that_could_do_harm(served):
+async def test_it_replaces_a_request_id_that_could_do_harm(served, subtests):
     for sent in HARMFUL_IDS:
-        answer = await served.call("GET", "/v1/me", headers={"X-Request-Id": sent})
-        assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
-        assert answer.headers["X-Request-Id"] == answer.body["instance"]
+        with subtests.test(ascii(sent)):
+            answer = await served.call("GET", "/v1/me", headers={"X-Request-Id": sent})
+            assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-Id"])
+            assert answer.headers["X-Request-Id"] == answer.body["instance"]
 
 
 BREAKING_IDS = ["a\r\n b", "a\n b", "a\rSet-Cookie: b", "a\r\n\tb", "a\0", "a\xff"]
 
 
-async def test_a_request_id_cannot_break_out_of_its_header(served):
+async def test_a_request_id_cannot_break_out_of_its_header(served, subtests):
     for sent in BREAKING_IDS:
-        head = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: " + sent.encode("latin-1")
-        status, headers, _ = await exchange(served.url, head + b"\r\n\r\n")
-        assert status in {200, 400}, sent
-        assert "set-cookie" not in headers
-        assert re.fullmatch("[0-9a-f]{32}", headers.get("x-request-id", "0" * 32))
+        with subtests.test(ascii(sent)):
+            head = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-Id: " + sent.encode("latin-1")
+            status, headers, _ = await exchange(served.url, head + b"\r\n\r\n")
+            assert status in {200, 400}, sent
+            assert "set-cookie" not in headers
+            assert re.fullmatch("[0-9a-f]{32}", headers.get("x-request-id", "0" * 32))
 
 
-async def test_it_answers_304_to_who_has_the_current_version(ann, flat):
+async def test_it_answers_304_to_who_has_the_current_version(ann, flat, subtests):
     expense = await flat.spend()
     for path in (f"{flat.path}/expenses/{expense['expense_id']}", f"{flat.path}/balances"):
         etag = (await ann.get(path)).headers["ETag"]
         assert re.fullmatch(r'"\d+"', etag)
         for method in ("GET", "HEAD"):
             for sent in (etag, f"W/{etag}", f'"x", {etag}', f'W/"x",W/{etag},"y"', "*", f" {etag} "):
-                answer = await ann.call(method, path, headers={"If-None-Match": sent})
-                assert (answer.status, answer.body) == (304, b""), repr(sent)
-                assert answer.headers["ETag"] == etag
+                with subtests.test(f"{method} {path} {sent!a}"):
+                    answer = await ann.call(method, path, headers={"If-None-Match": sent})
+                    assert (answer.status, answer.body) == (304, b""), repr(sent)
+                    assert answer.headers["ETag"] == etag
             for sent in ('"x"', '"999"', "", '""', 'W/"x", "y"', etag.strip('"') + "1", "\xff"):
-                answer = await ann.call(method, path, headers={"If-None-Match": sent})
-                assert answer.status == 200, sent
+                with subtests.test(f"{method} {path} {sent!a}"):
+                    answer = await ann.call(method, path, headers={"If-None-Match": sent})
+                    assert answer.status == 200, sent
     await flat.spend()
     assert (await ann.get(path, headers={"If-None-Match": etag})).status == 200
 
@@ -467,11 +490,12 @@ async def test_the_link_header_leads_through_all_pages(ann, flat, query):
     assert (len(found), pages) == (5, 3)
 
 
-async def test_it_survives_a_forwarded_address_that_is_no_text(config):
+async def test_it_survives_a_forwarded_address_that_is_no_text(config, subtests):
     async with running(replace(config, trusted_proxies=1)) as service:
         sent = json.dumps({"email": "nobody@example.com", "password": PASSWORD}).encode()
         lengths = ["Content-Type: application/json", f"Content-Length: {len(sent)}"]
         for hop in (b"\xff\xfe", b"<b>", b",,,", b"x" * 4000):
-            head = request_head("/v1/auth/login", "X-Forwarded-For: @", *lengths).replace(b"@", hop)
-            status, _, _ = await exchange(service.url, head + sent)
-            assert status == 401, hop
+            with subtests.test(str(hop[:80])):
+                head = request_head("/v1/auth/login", "X-Forwarded-For: @", *lengths).replace(b"@", hop)
+                status, _, _ = await exchange(service.url, head + sent)
+                assert status == 401, hop

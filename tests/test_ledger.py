@@ -63,12 +63,13 @@ REFUSED = {
 }
 
 
-async def test_it_refuses_at_the_commit_what_does_not_balance(flat, db, dinner):
+async def test_it_refuses_at_the_commit_what_does_not_balance(flat, db, dinner, subtests):
     await flat.guest("Lee")
     before = await db.fetch("select * from entries order by member_id")
     for case, sql in REFUSED.items():
-        constraint = await refusal(db, sql, dinner, asyncpg.CheckViolationError)
-        assert constraint == "entries_balanced_check", case
+        with subtests.test(case):
+            constraint = await refusal(db, sql, dinner, asyncpg.CheckViolationError)
+            assert constraint == "entries_balanced_check", case
     assert await db.fetch("select * from entries order by member_id") == before
 
 
@@ -112,7 +113,7 @@ async def test_it_looks_at_both_expenses_when_an_entry_moves(flat, db, dinner):
     assert await refusal(db, sql, ids, asyncpg.CheckViolationError) == "entries_balanced_check"
 
 
-async def test_it_refuses_values_that_are_none(db, dinner):
+async def test_it_refuses_values_that_are_none(db, dinner, subtests):
     for sql, constraint in [
         ("update expenses set amount = 0", "expenses_amount_check"),
         ("update expenses set amount = -900", "expenses_amount_check"),
@@ -129,10 +130,11 @@ async def test_it_refuses_values_that_are_none(db, dinner):
         ("update teams set currency = 'EURO'", "teams_currency_check"),
         ("update teams set name = ''", "teams_name_check"),
     ]:
-        assert await refusal(db, sql, dinner, asyncpg.CheckViolationError) == constraint
+        with subtests.test(sql):
+            assert await refusal(db, sql, dinner, asyncpg.CheckViolationError) == constraint
 
 
-async def test_it_refuses_members_and_expenses_of_another_team(bob, db, dinner):
+async def test_it_refuses_members_and_expenses_of_another_team(bob, db, dinner, subtests):
     other = await bob.team("Trip")
     ids = dinner | {"other": other.team_id, "bob": other.owner_id}
     for sql in [
@@ -145,7 +147,8 @@ async def test_it_refuses_members_and_expenses_of_another_team(bob, db, dinner):
         "update expenses set created_by = :bob",
         "update revisions set actor_id = :bob",
     ]:
-        assert await refusal(db, sql, ids, asyncpg.ForeignKeyViolationError)
+        with subtests.test(sql):
+            assert await refusal(db, sql, ids, asyncpg.ForeignKeyViolationError)
 
 
 async def test_it_keeps_an_account_once_in_a_team_and_a_revision_once(bob, flat, db):

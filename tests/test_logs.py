@@ -50,11 +50,12 @@ def test_the_collector_s_labels_have_few_values(lines):
     assert set(labels) <= set(lines[-1])
 
 
-def test_the_collector_s_parts_fit_together_and_have_options_that_exist():
+def test_the_collector_s_parts_fit_together_and_have_options_that_exist(subtests):
     [source], [parse], [loki] = (COLLECTOR["pipeline"][part] for part in ("inputs", "filters", "outputs"))
     assert source["tag"] == parse["match"] == loki["match"]
     assert parse["parser"] == COLLECTOR["parsers"][0]["name"]
     parts = {"service": [COLLECTOR["service"]], "parsers": COLLECTOR["parsers"], **COLLECTOR["pipeline"]}
     for part, plugins in parts.items():
         for plugin in plugins:
-            assert set(plugin) <= OPTIONS[part]
+            with subtests.test(f"{part} {plugin.get('name', '')}"):
+                assert set(plugin) <= OPTIONS[part]

@@ -27,21 +27,27 @@ async def test_it_has_every_route_and_nothing_else(served):
     assert documented == {(method, path, name) for method, path, _, name in routes}
 
 
-async def test_every_operation_says_what_it_is_for(served):
+async def test_every_operation_says_what_it_is_for(served, subtests):
     document = (await served.call("GET", "/openapi.json")).body
     for operations in document["paths"].values():
         for operation in operations.values():
-            assert operation["summary"].endswith("."), operation
-            assert operation["tags"]
-            assert "200" in operation["responses"] or "201" in operation["responses"] or "204" in operation["responses"]
+            with subtests.test(operation["operationId"]):
+                assert operation["summary"].endswith("."), operation
+                assert operation["tags"]
+                assert (
+                    "200" in operation["responses"]
+                    or "201" in operation["responses"]
+                    or "204" in operation["responses"]
+                )
 
 
-async def test_all_but_log_in_and_operations_take_an_access_token(served):
+async def test_all_but_log_in_and_operations_take_an_access_token(served, subtests):
     document = (await served.call("GET", "/openapi.json")).body
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            public = not path.startswith("/v1") or (path.startswith("/v1/auth/") and path != "/v1/auth/logout")
-            assert (operation["security"] == []) == public, path
+            with subtests.test(operation["operationId"]):
+                public = not path.startswith("/v1") or (path.startswith("/v1/auth/") and path != "/v1/auth/logout")
+                assert (operation["security"] == []) == public, path
 
 
 async def test_the_second_app_of_a_process_has_the_same_document(config):
@@ -54,7 +60,8 @@ def test_the_command_line_prints_it(capsys):
     assert orjson.loads(capsys.readouterr().out)["info"]["title"] == "Team Expense Tracker API"
 
 
-def test_every_handler_has_its_route_s_name():
+def test_every_handler_has_its_route_s_name(subtests):
     for _, _, handler, name in routes:
-        feature = handler.__module__.split(".")[1]
-        assert name == f"{feature}.{handler.__name__}"
+        with subtests.test(name):
+            feature = handler.__module__.split(".")[1]
+            assert name == f"{feature}.{handler.__name__}"

@@ -135,11 +135,12 @@ def test_all_runbooks_are_at_one_address_so_that_one_line_replaces_it():
     assert addresses.pop().startswith(replaced)
 
 
-def test_every_section_of_the_runbooks_is_of_an_alert_and_says_what_it_has_to():
+def test_every_section_of_the_runbooks_is_of_an_alert_and_says_what_it_has_to(subtests):
     assert sorted(SECTIONS) == sorted({alert["alert"] for alert in ALERTS})
     for section in re.split(r"^## ", RUNBOOKS, flags=re.MULTILINE)[1:]:
         for part in ("**For users:**", "**Look", "auses", "**Do", "**Over:**"):
-            assert part in section, f"{section.split()[0]} lacks {part}"
+            with subtests.test(f"{section.split()[0]} {part}"):
+                assert part in section, f"{section.split()[0]} lacks {part}"
 
 
 def test_every_link_inside_the_runbooks_leads_to_a_section():

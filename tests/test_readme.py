@@ -37,15 +37,17 @@ def test_the_table_of_settings_is_the_configuration_s():
     ]
 
 
-def test_its_links_lead_somewhere():
+def test_its_links_lead_somewhere(subtests):
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text()):
-            if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name}: {target}"
+            with subtests.test(f"{document.name} {target}"):
+                if "://" not in target:
+                    assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_every_dependency_says_why_it_is_here():
+def test_every_dependency_says_why_it_is_here(subtests):
     documented = set(re.findall(r"^\| ([a-zA-Z0-9-]+)", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE))
     for name in ("service", "local", "dev"):
         for package in re.findall(r"^([a-z][a-z0-9-]*)", (ROOT / f"requirements/{name}.in").read_text(), re.MULTILINE):
-            assert package in documented, package
+            with subtests.test(f"{name} {package}"):
+                assert package in documented, package

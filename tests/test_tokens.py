@@ -155,7 +155,7 @@ async def test_it_takes_a_good_token(served, ann, config):
     assert (await served.call("GET", path, headers={"Authorization": f"bearer  {ann.token} "})).status == 200
 
 
-async def test_it_refuses_forged_tokens(config):
+async def test_it_refuses_forged_tokens(config, subtests):
     # A secret that is long enough for HS512, so that the algorithm itself is what is refused.
     config = replace(config, jwt_secret="s" * 64)
     async with running(config) as served:
@@ -163,16 +163,20 @@ async def test_it_refuses_forged_tokens(config):
         claims = decode(person.token.split(".")[1])
         nothing = await refused(served, None)
         for name, forge in forgeries.items():
-            # Only who had a token of ours is told that it has expired.
-            expected = nothing if name != "expired" else await refused(served, f"Bearer {forge(config, claims)}", name)
-            assert (name, await refused(served, f"Bearer {forge(config, claims)}", name)) == (name, expected)
+            with subtests.test(name):
+                # Only who had a token of ours is told that it has expired.
+                expected = (
+                    nothing if name != "expired" else await refused(served, f"Bearer {forge(config, claims)}", name)
+                )
+                assert (name, await refused(served, f"Bearer {forge(config, claims)}", name)) == (name, expected)
         assert (await served.call("GET", path, token=sign(config, good_header, claims))).status == 200
 
 
-async def test_it_refuses_headers_without_a_token(served, ann):
+async def test_it_refuses_headers_without_a_token(served, ann, subtests):
     nothing = await refused(served, None)
     for header in headers_without_token:
-        assert (header, await refused(served, header.format(token=ann.token), header)) == (header, nothing)
+        with subtests.test(header):
+            assert (header, await refused(served, header.format(token=ann.token), header)) == (header, nothing)
 
 
 async def test_it_refuses_a_token_of_a_megabyte(served):

@@ -114,7 +114,7 @@ async def test_it_does_not_hold_a_password_against_the_rules_for_new_ones(served
         assert (await login(served, ann.email, password)).status == 401
 
 
-async def test_it_says_what_is_wrong_with_the_body(served):
+async def test_it_says_what_is_wrong_with_the_body(served, subtests):
     for body, pointer, code in (
         ({"email": "ann@example.com"}, "/password", "required"),
         ({"password": PASSWORD}, "/email", "required"),
@@ -124,9 +124,10 @@ async def test_it_says_what_is_wrong_with_the_body(served):
         ({"email": "ann@example.com", "password": PASSWORD, "name": "Ann"}, "/name", "unknown"),
         ({"email": ["ann@example.com"], "password": PASSWORD}, "/email", "invalid"),
     ):
-        answer = await served.call("POST", path, body)
-        assert answer.status == 422
-        assert [(error["pointer"], error["code"]) for error in answer.body["errors"]] == [(pointer, code)]
+        with subtests.test(str(body)):
+            answer = await served.call("POST", path, body)
+            assert answer.status == 422
+            assert [(error["pointer"], error["code"]) for error in answer.body["errors"]] == [(pointer, code)]
 
 
 async def test_it_hashes_anew_when_the_parameters_rise(config, db):

@@ -111,7 +111,7 @@ async def test_it_shows_the_account_as_it_is_now(served, ann):
     assert (await refresh(served, ann.refresh_token)).body["user"]["name"] == "Anna"
 
 
-async def test_it_refuses_garbage(served, ann):
+async def test_it_refuses_garbage(served, ann, subtests):
     for token in (
         "x",
         "xxxx",
@@ -128,8 +128,9 @@ async def test_it_refuses_garbage(served, ann):
         forged(uuid.uuid4()),
         forged(uuid.UUID(int=0)),
     ):
-        answer = await refresh(served, token)
-        assert (token, answer.status, answer.body["type"]) == (token, 401, "/problems/unauthenticated")
+        with subtests.test(token):
+            answer = await refresh(served, token)
+            assert (token, answer.status, answer.body["type"]) == (token, 401, "/problems/unauthenticated")
     assert (await refresh(served, ann.refresh_token)).status == 200
 
 
@@ -158,7 +159,7 @@ async def test_its_tokens_are_not_access_tokens(served, ann):
     assert (await served.call("GET", "/v1/me", token=ann.refresh_token)).status == 401
 
 
-async def test_it_says_what_is_wrong_with_the_body(served):
+async def test_it_says_what_is_wrong_with_the_body(served, subtests):
     for body, pointer, code in (
         ({}, "/refresh_token", "required"),
         ({"refresh_token": ""}, "/refresh_token", "too_short"),
@@ -168,6 +169,7 @@ async def test_it_says_what_is_wrong_with_the_body(served):
         ({"refresh_token": "x\u0000"}, "/refresh_token", "unprintable"),
         ({"refresh_token": "x", "user_id": "x"}, "/user_id", "unknown"),
     ):
-        answer = await served.call("POST", path, body)
-        assert answer.status == 422
-        assert [(error["pointer"], error["code"]) for error in answer.body["errors"]] == [(pointer, code)]
+        with subtests.test(str(body)[:80]):
+            answer = await served.call("POST", path, body)
+            assert answer.status == 422
+            assert [(error["pointer"], error["code"]) for error in answer.body["errors"]] == [(pointer, code)]

@@ -47,15 +47,16 @@ async def test_it_remembers_what_the_client_calls_itself(served, db):
     assert await db.fetchval("select client from sessions") == ("Phone/1 " + "x" * 300)[:200]
 
 
-async def test_it_refuses_an_address_that_has_an_account(served, db):
+async def test_it_refuses_an_address_that_has_an_account(served, db, subtests):
     await served.person(email="Ann@example.com")
     for email in ("ann@example.com", "ANN@Example.Com", f"ann@{full_width_domain}", "ann@example\u3002com"):
-        answer = await served.call("POST", path, registration(email=email))
-        assert (email, answer.status, answer.body["type"]) == (email, 409, "/problems/email-taken")
+        with subtests.test(email):
+            answer = await served.call("POST", path, registration(email=email))
+            assert (email, answer.status, answer.body["type"]) == (email, 409, "/problems/email-taken")
     assert await db.fetchval("select (select count(*) from users) + (select count(*) from sessions)") == 2
 
 
-async def test_it_keeps_an_address_in_its_normal_form(served, db):
+async def test_it_keeps_an_address_in_its_normal_form(served, db, subtests):
     normal_forms = {
         "Ann+Tag@Example.COM": "ann+tag@example.com",
         f"bob@{full_width_domain}": "bob@example.com",
@@ -64,12 +65,13 @@ async def test_it_keeps_an_address_in_its_normal_form(served, db):
         "ann@faß.com": "ann@xn--fa-hia.com",
     }
     for email, kept in normal_forms.items():
-        answer = await served.call("POST", path, registration(email=email))
-        assert (email, answer.status, answer.body["user"]["email"]) == (email, 201, kept)
+        with subtests.test(email):
+            answer = await served.call("POST", path, registration(email=email))
+            assert (email, answer.status, answer.body["user"]["email"]) == (email, 201, kept)
     assert {row["email"] for row in await db.fetch("select email from users")} == set(normal_forms.values())
 
 
-async def test_it_refuses_an_address_without_a_normal_form(served, db):
+async def test_it_refuses_an_address_without_a_normal_form(served, db, subtests):
     for email in (
         "\uff41nn@example.com",
         "İ@example.com",
@@ -91,12 +93,13 @@ async def test_it_refuses_an_address_without_a_normal_form(served, db):
         "ann",
         "",
     ):
-        answer = await served.call("POST", path, registration(email=email))
-        assert (email, found(answer)) == (email, (422, [("/email", "not_email")]))
+        with subtests.test(ascii(email)[:80]):
+            answer = await served.call("POST", path, registration(email=email))
+            assert (email, found(answer)) == (email, (422, [("/email", "not_email")]))
     assert await is_empty(db)
 
 
-async def test_it_says_what_is_wrong_with_a_password(served, db):
+async def test_it_says_what_is_wrong_with_a_password(served, db, subtests):
     for password, code, detail in (
         ("x" * 11, "too_short", "This has 11 characters; it must have at least 12."),
         ("", "too_short", "This has 0 characters; it must have at least 12."),
@@ -106,34 +109,37 @@ async def test_it_says_what_is_wrong_with_a_password(served, db):
         (123456789012, "invalid", "This must be a string."),
         (None, "null", "This may not be null."),
     ):
-        answer = await served.call("POST", path, registration(password=password))
-        assert (password, found(answer)) == (password, (422, [("/password", code)]))
-        assert answer.body["errors"][0]["detail"] == detail
+        with subtests.test(ascii(password)[:80]):
+            answer = await served.call("POST", path, registration(password=password))
+            assert (password, found(answer)) == (password, (422, [("/password", code)]))
+            assert answer.body["errors"][0]["detail"] == detail
     blank = await served.call("POST", path, registration(password=" " * 12))
     assert blank.status == 422
     assert await is_empty(db)
 
 
-async def test_it_takes_a_password_as_it_is(served):
+async def test_it_takes_a_password_as_it_is(served, subtests):
     for password in ("x" * 12, "🐎" * 256, "  twelve  chars  ", "пароль и ещё слово"):
-        person = (
-            await served.call("POST", path, registration(email=f"{len(password)}@example.com", password=password))
-        ).body
-        body = {"email": person["user"]["email"], "password": password}
-        assert (await served.call("POST", "/v1/auth/login", body)).status == 200
-        trimmed = await served.call("POST", "/v1/auth/login", body | {"password": password.strip()})
-        assert trimmed.status == (200 if password == password.strip() else 401)
+        with subtests.test(password[:80]):
+            person = (
+                await served.call("POST", path, registration(email=f"{len(password)}@example.com", password=password))
+            ).body
+            body = {"email": person["user"]["email"], "password": password}
+            assert (await served.call("POST", "/v1/auth/login", body)).status == 200
+            trimmed = await served.call("POST", "/v1/auth/login", body | {"password": password.strip()})
+            assert trimmed.status == (200 if password == password.strip() else 401)
 
 
-async def test_it_keeps_a_name_trimmed_and_composed(served):
+async def test_it_keeps_a_name_trimmed_and_composed(served, subtests):
     for number, (name, kept) in enumerate(
         {"  Ann  ": "Ann", "e\u0301": "é", "x" * 100: "x" * 100, "李": "李", "Zoë O'Neil": "Zoë O'Neil"}.items()
     ):
-        answer = await served.call("POST", path, registration(email=f"{number}@example.com", name=name))
-        assert (answer.status, answer.body["user"]["name"]) == (201, kept)
+        with subtests.test(ascii(name)[:80]):
+            answer = await served.call("POST", path, registration(email=f"{number}@example.com", name=name))
+            assert (answer.status, answer.body["user"]["name"]) == (201, kept)
 
 
-async def test_it_refuses_a_name_that_cannot_be_shown(served, db):
+async def test_it_refuses_a_name_that_cannot_be_shown(served, db, subtests):
     for name, code in (
         ("", "too_short"),
         ("   ", "too_short"),
@@ -149,8 +155,9 @@ async def test_it_refuses_a_name_that_cannot_be_shown(served, db):
         (["Ann"], "invalid"),
         (None, "null"),
     ):
-        answer = await served.call("POST", path, registration(name=name))
-        assert (name, found(answer)) == (name, (422, [("/name", code)]))
+        with subtests.test(ascii(name)[:80]):
+            answer = await served.call("POST", path, registration(name=name))
+            assert (name, found(answer)) == (name, (422, [("/name", code)]))
     assert await is_empty(db)
 
 
@@ -164,14 +171,15 @@ async def test_it_names_all_that_is_missing(served):
     }
 
 
-async def test_it_refuses_a_field_that_is_not_for_the_client(served, db):
+async def test_it_refuses_a_field_that_is_not_for_the_client(served, db, subtests):
     for field in ("user_id", "password_hash", "created_at", "deleted_at", "role", "Email"):
-        answer = await served.call("POST", path, registration(**{field: "x"}))
-        assert found(answer) == (422, [(f"/{field}", "unknown")])
+        with subtests.test(field):
+            answer = await served.call("POST", path, registration(**{field: "x"}))
+            assert found(answer) == (422, [(f"/{field}", "unknown")])
     assert await is_empty(db)
 
 
-async def test_it_refuses_a_body_that_is_not_one_json_object(served):
+async def test_it_refuses_a_body_that_is_not_one_json_object(served, subtests):
     for content, content_type, status in (
         (b"{", "application/json", 400),
         (b'{"name": "Ann", "name": "Bob"}', "application/json", 400),
@@ -180,8 +188,9 @@ async def test_it_refuses_a_body_that_is_not_one_json_object(served):
         (b"name=Ann", "application/x-www-form-urlencoded", 415),
         (b'{"name": "' + b"x" * 70_000 + b'"}', "application/json", 413),
     ):
-        answer = await served.call("POST", path, data=content, headers={"Content-Type": content_type})
-        assert (content[:20], answer.status) == (content[:20], status)
+        with subtests.test(str(content[:80])):
+            answer = await served.call("POST", path, data=content, headers={"Content-Type": content_type})
+            assert (content[:20], answer.status) == (content[:20], status)
 
 
 async def test_it_stores_a_hash_that_meets_the_owasp_minimum(served, db):

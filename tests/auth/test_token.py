@@ -76,7 +76,7 @@ async def test_it_asks_to_come_back_when_too_many_hashes_wait(served, ann):
     served.app[SECURITY].passwords.pending = 0
 
 
-async def test_it_says_what_is_wrong_with_the_form(served):
+async def test_it_says_what_is_wrong_with_the_form(served, subtests):
     for form, pointer, code in (
         ({"username": "ann@example.com", "password": PASSWORD}, "/grant_type", "required"),
         ({"grant_type": "client_credentials"}, "/grant_type", "invalid"),
@@ -88,13 +88,14 @@ async def test_it_says_what_is_wrong_with_the_form(served):
         ({"grant_type": "refresh_token", "refresh_token": "x" * 201}, "/refresh_token", "too_long"),
         ({"grant_type": "refresh_token", "refresh_token": "x", "user_id": "x"}, "/user_id", "unknown"),
     ):
-        answer = await served.call("POST", path, data=form)
-        assert answer.status == 422
-        (error,) = answer.body["errors"]
-        assert (error["in"], error["pointer"], error["code"]) == ("body", pointer, code)
+        with subtests.test(str(form)[:80]):
+            answer = await served.call("POST", path, data=form)
+            assert answer.status == 422
+            (error,) = answer.body["errors"]
+            assert (error["in"], error["pointer"], error["code"]) == ("body", pointer, code)
 
 
-async def test_it_refuses_what_is_not_a_form(served):
+async def test_it_refuses_what_is_not_a_form(served, subtests):
     for content in (
         b"grant_type=password&grant_type=refresh_token",
         b"grant_type=%ff",
@@ -102,16 +103,18 @@ async def test_it_refuses_what_is_not_a_form(served):
         b"grant%00type=password",
         b"&".join(b"x%d=1" % number for number in range(21)),
     ):
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = await served.call("POST", path, data=content, headers=headers)
-        assert (content, answer.status) == (content, 400)
+        with subtests.test(str(content[:80])):
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            answer = await served.call("POST", path, data=content, headers=headers)
+            assert (content, answer.status) == (content, 400)
 
 
-async def test_it_refuses_another_content_type(served):
+async def test_it_refuses_another_content_type(served, subtests):
     for content_type in ("application/json", "text/plain", "multipart/form-data; boundary=x"):
-        answer = await served.call("POST", path, data=b"{}", headers={"Content-Type": content_type})
-        assert answer.status == 415
-        assert answer.headers["Accept"] == "application/x-www-form-urlencoded"
+        with subtests.test(content_type):
+            answer = await served.call("POST", path, data=b"{}", headers={"Content-Type": content_type})
+            assert answer.status == 415
+            assert answer.headers["Accept"] == "application/x-www-form-urlencoded"
 
 
 async def test_it_refuses_credentials_in_the_query(served, ann):

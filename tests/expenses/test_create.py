@@ -148,22 +148,28 @@ async def test_it_leaves_former_members_out_of_all(flat):
 
 
 @pytest.mark.parametrize("place", ["payer", "payers", "participants"])
-async def test_it_refuses_who_is_no_active_member_of_this_team(bob, flat, db, place):
+async def test_it_refuses_who_is_no_active_member_of_this_team(bob, flat, db, place, subtests):
     other = await bob.team("Trip")
     former = await flat.guest()
     await flat.owner.delete(f"{flat.path}/members/{former}")
     before = await all_rows(db)
     for member_id in (other.owner_id, former, flat.team_id):
-        value = {"payer": member_id, "payers": [{"member_id": member_id, "amount": 900}]}.get(place, parts(member_id))
-        body = {"description": "Dinner", "amount": 900, place: value}
-        answer = await flat.owner.post(f"{flat.path}/expenses", body)
-        assert answer.status == 422
-        assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (f"/{place}", "not_a_member")
-        assert member_id in answer.body["errors"][0]["detail"]
+        with subtests.test(member_id):
+            value = {"payer": member_id, "payers": [{"member_id": member_id, "amount": 900}]}.get(
+                place, parts(member_id)
+            )
+            body = {"description": "Dinner", "amount": 900, place: value}
+            answer = await flat.owner.post(f"{flat.path}/expenses", body)
+            assert answer.status == 422
+            assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (
+                f"/{place}",
+                "not_a_member",
+            )
+            assert member_id in answer.body["errors"][0]["detail"]
     assert await all_rows(db) == before
 
 
-async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_numbers(flat, db):
+async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_numbers(flat, db, subtests):
     members = [await flat.guest(), flat.owner_id]
     before = await all_rows(db)
     for name, amounts, detail in [
@@ -171,14 +177,15 @@ async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_num
         ("participants", (9000, 1000), "The shares come to 10000, 1000 more than the amount."),
         ("payers", (8000,), "The payers come to 8000, 1000 less than the amount."),
     ]:
-        listed = [{"member_id": each, "amount": amount} for each, amount in zip(members, amounts, strict=False)]
-        split = {"split": "exact"} if name == "participants" else {}
-        answer = await flat.owner.post(
-            f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000, name: listed} | split
-        )
-        assert answer.status == 422
-        [error] = answer.body["errors"]
-        assert (error["pointer"], error["code"], error["detail"]) == (f"/{name}", "sum", detail)
+        with subtests.test(detail):
+            listed = [{"member_id": each, "amount": amount} for each, amount in zip(members, amounts, strict=False)]
+            split = {"split": "exact"} if name == "participants" else {}
+            answer = await flat.owner.post(
+                f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000, name: listed} | split
+            )
+            assert answer.status == 422
+            [error] = answer.body["errors"]
+            assert (error["pointer"], error["code"], error["detail"]) == (f"/{name}", "sum", detail)
     assert await all_rows(db) == before
 
 
@@ -222,19 +229,21 @@ def refused_bodies(owner, guest):
     ]
 
 
-async def test_it_refuses_what_is_no_expense_and_stores_nothing(flat, db):
+async def test_it_refuses_what_is_no_expense_and_stores_nothing(flat, db, subtests):
     guest = await flat.guest()
     before = await all_rows(db)
     for change, pointer, code in refused_bodies(flat.owner_id, guest):
-        answer = await flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000} | change)
-        assert answer.status == 422, change
-        found = [(each["pointer"], each["code"]) for each in answer.body["errors"]]
-        assert found == [(pointer, code)], change
+        with subtests.test(f"{pointer} {code} {str(change)[:80]}"):
+            answer = await flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 9000} | change)
+            assert answer.status == 422, change
+            found = [(each["pointer"], each["code"]) for each in answer.body["errors"]]
+            assert found == [(pointer, code)], change
     for missing in ("description", "amount"):
-        body = {"description": "Dinner", "amount": 9000}
-        del body[missing]
-        answer = await flat.owner.post(f"{flat.path}/expenses", body)
-        assert answer.body["errors"][0]["pointer"] == f"/{missing}"
+        with subtests.test(missing):
+            body = {"description": "Dinner", "amount": 9000}
+            del body[missing]
+            answer = await flat.owner.post(f"{flat.path}/expenses", body)
+            assert answer.body["errors"][0]["pointer"] == f"/{missing}"
     assert await all_rows(db) == before
 
 

@@ -48,7 +48,7 @@ async def test_it_deletes_once(flat, db):
     assert await db.fetchval("select revision from teams") == 3
 
 
-async def test_it_deletes_the_version_that_was_read(flat, db):
+async def test_it_deletes_the_version_that_was_read(flat, db, subtests):
     for if_match, status in [
         ("", 428),
         ('"2"', 412),
@@ -58,12 +58,13 @@ async def test_it_deletes_the_version_that_was_read(flat, db):
         ('"7", "1"', 204),
         ("*", 204),
     ]:
-        expense = await flat.spend()
-        revisions = await db.fetchval("select count(*) from revisions")
-        assert (await flat.owner.delete(path(flat, expense), if_match=if_match)).status == status, if_match
-        is_deleted = dict(await db.fetch("select expense_id::text, deleted_at is not null from expenses"))
-        assert is_deleted[expense["expense_id"]] == (status == 204)
-        assert await db.fetchval("select count(*) from revisions") == revisions + (status == 204)
+        with subtests.test(if_match):
+            expense = await flat.spend()
+            revisions = await db.fetchval("select count(*) from revisions")
+            assert (await flat.owner.delete(path(flat, expense), if_match=if_match)).status == status, if_match
+            is_deleted = dict(await db.fetch("select expense_id::text, deleted_at is not null from expenses"))
+            assert is_deleted[expense["expense_id"]] == (status == 204)
+            assert await db.fetchval("select count(*) from revisions") == revisions + (status == 204)
 
 
 # Who acts, on whose expense, and what comes of it.

@@ -112,21 +112,23 @@ async def test_it_filters_by_who_paid_and_by_who_takes_part(bob, flat, sort):
     assert await found(participant=other.owner_id) == []
 
 
-async def test_it_leaves_out_deleted_ones_and_settlements(flat, db):
+async def test_it_leaves_out_deleted_ones_and_settlements(flat, db, subtests):
     gone, settled = await flat.spend(description="Gone"), await flat.spend(description="Settled")
     await flat.spend(description="Stays")
     await flat.owner.delete(f"{flat.path}/expenses/{gone['expense_id']}", if_match="*")
     await db.execute("update expenses set kind = 'settlement' where expense_id = $1", settled["expense_id"])
     for sort in SORTS:
-        assert await listed(flat.owner, flat, sort=sort) == ["Stays"]
+        with subtests.test(sort):
+            assert await listed(flat.owner, flat, sort=sort) == ["Stays"]
 
 
-async def test_it_returns_an_empty_page_to_a_member_and_nothing_to_a_stranger(bob, flat):
+async def test_it_returns_an_empty_page_to_a_member_and_nothing_to_a_stranger(bob, flat, subtests):
     await (await bob.team("Trip")).spend()
     for query in ("", "?sort=created_at", "?q=nothing"):
-        answer = await flat.owner.get(f"{flat.path}/expenses{query}")
-        assert (answer.status, answer.body) == (200, {"items": [], "next": None})
-        assert (await bob.get(f"{flat.path}/expenses{query}")).status == 404
+        with subtests.test(query):
+            answer = await flat.owner.get(f"{flat.path}/expenses{query}")
+            assert (answer.status, answer.body) == (200, {"items": [], "next": None})
+            assert (await bob.get(f"{flat.path}/expenses{query}")).status == 404
     await flat.spend()
     assert (await bob.get(f"{flat.path}/expenses")).status == 404
 
@@ -142,16 +144,17 @@ async def test_it_finds_nothing_for_who_left_and_in_a_deleted_team(bob, flat):
 
 
 @pytest.mark.parametrize("sort", SORTS)
-async def test_it_pages_through_all_with_ties(bob, flat, db, sort):
+async def test_it_pages_through_all_with_ties(bob, flat, db, sort, subtests):
     other = await bob.team("Trip")
     await expenses(db, other.team_id, other.owner_id, 20)
     await expenses(db, flat.team_id, flat.owner_id, 20)
     order = f"{sort} desc, expense_id desc"
     rows = await db.fetch(f"select expense_id::text from expenses where team_id = $1 order by {order}", flat.team_id)  # noqa: S608
     for limit in (1, 3, 20):
-        pages = [items async for items in paged(flat, sort=sort, limit=limit)]
-        assert {len(items) for items in pages[:-1]} <= {limit}
-        assert [each["expense_id"] for items in pages for each in items] == [row["expense_id"] for row in rows]
+        with subtests.test(f"limit {limit}"):
+            pages = [items async for items in paged(flat, sort=sort, limit=limit)]
+            assert {len(items) for items in pages[:-1]} <= {limit}
+            assert [each["expense_id"] for items in pages for each in items] == [row["expense_id"] for row in rows]
 
 
 async def test_it_keeps_the_filters_in_the_link(trip):
@@ -162,10 +165,11 @@ async def test_it_keeps_the_filters_in_the_link(trip):
     assert answer.body["next"] is None
 
 
-async def test_it_has_fifty_on_a_page_and_two_hundred_at_most(flat, db):
+async def test_it_has_fifty_on_a_page_and_two_hundred_at_most(flat, db, subtests):
     await expenses(db, flat.team_id, flat.owner_id, 201)
     for query, size in (({}, 50), ({"limit": 7}, 7), ({"limit": 200}, 200), ({"limit": 999999}, 200)):
-        assert len(await listed(flat.owner, flat, **query)) == size
+        with subtests.test(str(query)):
+            assert len(await listed(flat.owner, flat, **query)) == size
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -230,7 +234,7 @@ def walk(node):
         yield from walk(child)
 
 
-async def test_it_refuses_what_it_cannot_list_by(flat):
+async def test_it_refuses_what_it_cannot_list_by(flat, subtests):
     for query, pointer, code in [
         ("limit=0", "/limit", "invalid"),
         ("sort=amount", "/sort", "invalid"),
@@ -243,13 +247,14 @@ async def test_it_refuses_what_it_cannot_list_by(flat):
         ("after=x", "/after", "not_a_cursor"),
         ("offset=10", "/offset", "unknown"),
     ]:
-        answer = await flat.owner.get(f"{flat.path}/expenses?{query}")
-        assert answer.status == 422, query
-        found = [(each["in"], each["pointer"], each["code"]) for each in answer.body["errors"]]
-        assert found == [("query", pointer, code)]
+        with subtests.test(query):
+            answer = await flat.owner.get(f"{flat.path}/expenses?{query}")
+            assert answer.status == 422, query
+            found = [(each["in"], each["pointer"], each["code"]) for each in answer.body["errors"]]
+            assert found == [("query", pointer, code)]
 
 
-async def test_it_refuses_a_cursor_of_another_order_or_list(flat):
+async def test_it_refuses_a_cursor_of_another_order_or_list(flat, subtests):
     for _ in range(2):
         await flat.guest()
         await flat.spend()
@@ -258,8 +263,9 @@ async def test_it_refuses_a_cursor_of_another_order_or_list(flat):
         ("spent_on", "expenses?sort=created_at"),
         ("spent_on", "members?status=all"),
     ]:
-        after = (await flat.owner.get(f"{flat.path}/{source}&limit=1")).body["next"]
-        assert after
-        answer = await flat.owner.get(f"{flat.path}/expenses?sort={sort}&after={after}")
-        assert answer.status == 422
-        assert answer.body["errors"][0]["code"] == "not_a_cursor"
+        with subtests.test(f"{sort} after {source}"):
+            after = (await flat.owner.get(f"{flat.path}/{source}&limit=1")).body["next"]
+            assert after
+            answer = await flat.owner.get(f"{flat.path}/expenses?sort={sort}&after={after}")
+            assert answer.status == 422
+            assert answer.body["errors"][0]["code"] == "not_a_cursor"

@@ -141,7 +141,7 @@ async def test_it_keeps_former_members_where_they_were(bob, flat, db):
     assert await entries(db, changed) == {payer: (1000, 0), former: (0, 1000)}
 
 
-async def test_it_refuses_who_is_no_active_member_and_was_not_in_it(bob, flat, db):
+async def test_it_refuses_who_is_no_active_member_and_was_not_in_it(bob, flat, db, subtests):
     other = await bob.team("Trip")
     former = await flat.guest()
     expense = await flat.spend(900, participants=[{"member_id": flat.owner_id}])
@@ -149,8 +149,11 @@ async def test_it_refuses_who_is_no_active_member_and_was_not_in_it(bob, flat, d
     before = await all_rows(db)
     for member_id in (former, other.owner_id, flat.team_id):
         for place, value in (("payer", member_id), ("participants", [{"member_id": member_id}])):
-            problem = await change(flat, expense, 422, **{place: value})
-            assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [(f"/{place}", "not_a_member")]
+            with subtests.test(f"{place} {member_id}"):
+                problem = await change(flat, expense, 422, **{place: value})
+                assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [
+                    (f"/{place}", "not_a_member")
+                ]
     assert await all_rows(db) == before
 
 
@@ -175,7 +178,7 @@ async def test_it_writes_a_revision_with_before_and_after(bob, flat, db):
     assert before["participants"] == expense["participants"]
 
 
-async def test_it_changes_the_version_that_was_read(flat, db):
+async def test_it_changes_the_version_that_was_read(flat, db, subtests):
     expense = await flat.spend(900)
     for if_match, status in [
         ("", 428),
@@ -187,11 +190,12 @@ async def test_it_changes_the_version_that_was_read(flat, db):
         ('"1"', 200),
         ("*", 200),
     ]:
-        revisions = await db.fetchval("select count(*) from revisions")
-        answer = await flat.owner.patch(path(flat, expense), {"amount": 1000}, if_match=if_match)
-        assert answer.status == status, if_match
-        assert await db.fetchval("select amount from expenses") == (1000 if status == 200 else 900)
-        assert await db.fetchval("select count(*) from revisions") == revisions + (status == 200)
+        with subtests.test(if_match):
+            revisions = await db.fetchval("select count(*) from revisions")
+            answer = await flat.owner.patch(path(flat, expense), {"amount": 1000}, if_match=if_match)
+            assert answer.status == status, if_match
+            assert await db.fetchval("select amount from expenses") == (1000 if status == 200 else 900)
+            assert await db.fetchval("select count(*) from revisions") == revisions + (status == 200)
 
 
 async def test_it_says_which_version_there_is(flat):
@@ -241,7 +245,7 @@ async def test_it_finds_no_expense_of_another_team(bob, flat, db):
     assert await all_rows(db) == before
 
 
-async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db):
+async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db, subtests):
     guest = await flat.guest()
     expense = await flat.spend(900)
     before = await all_rows(db)
@@ -261,8 +265,9 @@ async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db):
         ({"version": 9}, "/version", "unknown"),
         ({"created_by": guest}, "/created_by", "unknown"),
     ]:
-        problem = await change(flat, expense, 422, **fields)
-        assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [(pointer, code)], fields
+        with subtests.test(str(fields)[:80]):
+            problem = await change(flat, expense, 422, **fields)
+            assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [(pointer, code)], fields
     assert await all_rows(db) == before
 
 

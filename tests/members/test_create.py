@@ -142,7 +142,7 @@ async def test_it_adds_an_account_once_when_it_is_asked_at_once(bob, flat, db):
     assert await db.fetchval("select count(*) from members") == 2
 
 
-async def test_it_refuses_what_is_no_member(flat, db):
+async def test_it_refuses_what_is_no_member(flat, db, subtests):
     for body, pointer, code in [
         ({}, "", "one_of"),
         ({"email": "bob@example.com", "name": "Bob"}, "", "one_of"),
@@ -152,9 +152,10 @@ async def test_it_refuses_what_is_no_member(flat, db):
         ({"name": ""}, "/name", "too_short"),
         ({"name": "Bob", "user_id": None}, "/user_id", "unknown"),
     ]:
-        answer = await flat.owner.post(f"{flat.path}/members", body)
-        assert answer.status == 422, body
-        assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (pointer, code)
+        with subtests.test(str(body)):
+            answer = await flat.owner.post(f"{flat.path}/members", body)
+            assert answer.status == 422, body
+            assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (pointer, code)
     assert await db.fetchval("select count(*) from members") == 1
 
 

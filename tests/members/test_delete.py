@@ -58,11 +58,12 @@ async def test_it_keeps_to_the_roles(served, bob, flat, db, *, actor, subject, s
     assert await db.fetchval("select revision from teams") == revision + (status == 204)
 
 
-async def test_it_shuts_out_who_left(bob, flat):
+async def test_it_shuts_out_who_left(bob, flat, subtests):
     bob_id = await flat.add(bob, "owner")
     await bob.delete(f"{flat.path}/members/{bob_id}")
     for path in ("", "/members", "/expenses", "/balances"):
-        assert (await bob.get(flat.path + path)).status == 404
+        with subtests.test(path):
+            assert (await bob.get(flat.path + path)).status == 404
     assert (await bob.post(f"{flat.path}/expenses", {"description": "Late", "amount": 1})).status == 404
 
 
@@ -130,21 +131,23 @@ async def test_it_says_the_balance_whatever_case_the_id_is_in(bob, flat):
     assert (answer.status, answer.body["type"]) == (409, "/problems/open-balance")
 
 
-async def test_it_finds_nobody_twice_and_nobody_of_another_team(bob, flat, db):
+async def test_it_finds_nobody_twice_and_nobody_of_another_team(bob, flat, db, subtests):
     other = await bob.team("Trip")
     theirs = await other.guest("Kim")
     mine = await flat.guest("Kim")
     await flat.owner.delete(f"{flat.path}/members/{mine}")
     for member_id in (mine, theirs, flat.team_id):
-        assert (await flat.owner.delete(f"{flat.path}/members/{member_id}")).status == 404
+        with subtests.test(member_id):
+            assert (await flat.owner.delete(f"{flat.path}/members/{member_id}")).status == 404
     assert theirs in await present(db, other)
     assert await db.fetchval("select revision from teams where team_id = $1", flat.team_id) == 3
 
 
-async def test_it_refuses_another_word_than_true_or_false(flat):
+async def test_it_refuses_another_word_than_true_or_false(flat, subtests):
     guest = await flat.guest()
     for query in ("keep_balance=1", "keep_balance=", "force=true"):
-        assert (await flat.owner.delete(f"{flat.path}/members/{guest}?{query}")).status == 422
+        with subtests.test(query):
+            assert (await flat.owner.delete(f"{flat.path}/members/{guest}?{query}")).status == 422
 
 
 async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat):

@@ -79,13 +79,14 @@ async def test_it_keeps_to_the_roles(served, bob, flat, db, *, actor, subject, c
         assert await db.fetchval("select revision from teams") == revision
 
 
-async def test_it_keeps_the_last_owner(bob, flat, db):
+async def test_it_keeps_the_last_owner(bob, flat, db, subtests):
     other = await bob.team("Trip")
     await other.add(flat.owner, "owner")
     await flat.add(bob, "admin")
     for role in ("admin", "member", "viewer"):
-        answer = await flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", {"role": role})
-        assert (answer.status, answer.body["type"]) == (409, "/problems/last-owner")
+        with subtests.test(role):
+            answer = await flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", {"role": role})
+            assert (answer.status, answer.body["type"]) == (409, "/problems/last-owner")
     assert (await rows(db, flat))[flat.owner_id] == ("Ann", "owner")
     assert await db.fetchval("select revision from teams where team_id = $1", flat.team_id) == 2
     answer = await flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", {"role": "owner", "name": "Anna"})
@@ -117,7 +118,7 @@ async def test_it_finds_no_former_member_and_none_of_another_team(bob, flat, db)
     assert (await rows(db, flat))[guest] == ("Kim", "guest")
 
 
-async def test_it_refuses_what_is_no_change(flat):
+async def test_it_refuses_what_is_no_change(flat, subtests):
     for body, pointer, code in [
         ({}, "", "empty"),
         ({"role": "guest"}, "/role", "invalid"),
@@ -125,9 +126,10 @@ async def test_it_refuses_what_is_no_change(flat):
         ({"name": "\u0000"}, "/name", "unprintable"),
         ({"left_at": None}, "/left_at", "unknown"),
     ]:
-        answer = await flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", body)
-        assert answer.status == 422, body
-        assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (pointer, code)
+        with subtests.test(ascii(body)):
+            answer = await flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", body)
+            assert answer.status == 422, body
+            assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (pointer, code)
 
 
 async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat):

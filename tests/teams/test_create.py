@@ -39,7 +39,7 @@ async def test_it_takes_currencies_with_any_number_of_decimals(ann, currency):
     assert (answer.status, answer.body["currency"]) == (201, currency)
 
 
-async def test_it_refuses_what_is_not_a_team(ann, db):
+async def test_it_refuses_what_is_not_a_team(ann, db, subtests):
     for change, pointer, code in [
         ({"name": None}, "/name", "null"),
         ({"name": " "}, "/name", "too_short"),
@@ -51,9 +51,10 @@ async def test_it_refuses_what_is_not_a_team(ann, db):
         ({"team_id": "00000000-0000-7000-8000-000000000000"}, "/team_id", "unknown"),
         ({"revision": 7}, "/revision", "unknown"),
     ]:
-        answer = await ann.post("/v1/teams", {"name": "Flat", "currency": "EUR"} | change)
-        assert answer.status == 422, change
-        assert [(each["pointer"], each["code"]) for each in answer.body["errors"]] == [(pointer, code)]
+        with subtests.test(str(change)[:80]):
+            answer = await ann.post("/v1/teams", {"name": "Flat", "currency": "EUR"} | change)
+            assert answer.status == 422, change
+            assert [(each["pointer"], each["code"]) for each in answer.body["errors"]] == [(pointer, code)]
     assert await db.fetchval("select count(*) from teams") == 0
 
 

@@ -31,7 +31,7 @@ async def test_it_writes_a_revision(flat, db):
     assert (str(row["actor_id"]), str(row["subject_id"])) == (flat.owner_id, flat.team_id)
 
 
-async def test_it_leaves_a_team_that_nobody_finds_on_any_route(bob, flat):
+async def test_it_leaves_a_team_that_nobody_finds_on_any_route(bob, flat, subtests):
     await flat.add(bob, "admin")
     guest = await flat.guest()
     expense = await flat.spend()
@@ -41,8 +41,9 @@ async def test_it_leaves_a_team_that_nobody_finds_on_any_route(bob, flat):
     assert below
     for person in (flat.owner, bob):
         for method, path, name in below:
-            answer = await person.call(method, path, BODIES.get(name), headers={"If-Match": "*"})
-            assert answer.status == 404, name
+            with subtests.test(f"{person.email} {name}"):
+                answer = await person.call(method, path, BODIES.get(name), headers={"If-Match": "*"})
+                assert answer.status == 404, name
         assert (await person.get("/v1/teams")).body["items"] == []
 
 

@@ -43,10 +43,11 @@ async def test_it_returns_an_archived_team(flat):
     assert answer.body["archived_at"] is not None
 
 
-async def test_it_finds_nothing_where_there_is_no_team(ann, bob):
+async def test_it_finds_nothing_where_there_is_no_team(ann, bob, subtests):
     await bob.team()
     for team_id in ["00000000-0000-7000-8000-000000000000", "1", "null", "%00"]:
-        assert (await ann.get(f"/v1/teams/{team_id}")).status == 404
+        with subtests.test(team_id):
+            assert (await ann.get(f"/v1/teams/{team_id}")).status == 404
 
 
 async def test_it_takes_an_id_in_capitals(flat):

@@ -66,11 +66,12 @@ async def test_it_lists_archived_teams(ann, flat):
     assert team["archived_at"] is not None
 
 
-async def test_it_refuses_a_limit_that_is_no_number_from_one(ann):
+async def test_it_refuses_a_limit_that_is_no_number_from_one(ann, subtests):
     for limit in ["0", "-1", "x", "1.0", "٣", "1_0", ""]:
-        answer = await ann.get("/v1/teams", params={"limit": limit})
-        assert answer.status == 422, limit
-        assert answer.body["errors"][0]["pointer"] == "/limit"
+        with subtests.test(limit):
+            answer = await ann.get("/v1/teams", params={"limit": limit})
+            assert answer.status == 422, limit
+            assert answer.body["errors"][0]["pointer"] == "/limit"
 
 
 async def test_it_takes_a_limit_above_the_most_for_the_most(ann, db):
@@ -80,11 +81,12 @@ async def test_it_takes_a_limit_above_the_most_for_the_most(ann, db):
     assert len(await names(ann, f"?after={answer.body['next']}")) == 1
 
 
-async def test_it_refuses_a_cursor_that_is_none(ann):
+async def test_it_refuses_a_cursor_that_is_none(ann, subtests):
     for after in ["x", "bnVsbA", "WyJpZCIsbnVsbCwieCJd", "WyJzcGVudF9vbiIsbnVsbCxudWxsXQ"]:
-        answer = await ann.get(f"/v1/teams?after={after}")
-        assert answer.status == 422, after
-        assert answer.body["errors"][0]["code"] == "not_a_cursor"
+        with subtests.test(after):
+            answer = await ann.get(f"/v1/teams?after={after}")
+            assert answer.status == 422, after
+            assert answer.body["errors"][0]["code"] == "not_a_cursor"
 
 
 async def test_it_refuses_a_parameter_that_it_does_not_know(ann):

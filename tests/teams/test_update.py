@@ -53,7 +53,7 @@ async def test_it_keeps_the_currency_of_past_expenses(flat, db):
     assert [row["currency"] for row in rows] == ["EUR", "JPY"]
 
 
-async def test_it_archives_a_team_which_then_refuses_writes_but_can_be_read(flat, db):
+async def test_it_archives_a_team_which_then_refuses_writes_but_can_be_read(flat, db, subtests):
     guest = await flat.guest()
     expense = await flat.spend()
     answer = await flat.owner.patch(flat.path, {"archived": True})
@@ -70,10 +70,12 @@ async def test_it_archives_a_team_which_then_refuses_writes_but_can_be_read(flat
         ("DELETE", f"/expenses/{expense['expense_id']}", None),
     ]
     for method, path, body in writes:
-        answer = await flat.owner.call(method, flat.path + path, body, headers={"If-Match": "*"})
-        assert (answer.status, answer.body["type"]) == (409, "/problems/team-archived"), (method, path)
+        with subtests.test(f"{method} {path}"):
+            answer = await flat.owner.call(method, flat.path + path, body, headers={"If-Match": "*"})
+            assert (answer.status, answer.body["type"]) == (409, "/problems/team-archived"), (method, path)
     for path in ("", "/members", f"/members/{guest}", "/expenses", f"/expenses/{expense['expense_id']}", "/balances"):
-        assert (await flat.owner.get(flat.path + path)).status == 200
+        with subtests.test(path):
+            assert (await flat.owner.get(flat.path + path)).status == 200
     assert await db.fetchval("select revision from teams") == revision
     assert await db.fetchval("select count(*) from revisions") == revision
 
@@ -100,7 +102,7 @@ async def test_it_refuses_to_change_an_archived_team_while_it_stays_archived(fla
     assert tuple(await db.fetchrow("select name, currency from teams")) == ("Flat", "EUR")
 
 
-async def test_it_refuses_what_is_no_change(flat, db):
+async def test_it_refuses_what_is_no_change(flat, db, subtests):
     for change, pointer, code in [
         ({}, "", "empty"),
         ({"name": None}, "/name", "null"),
@@ -109,9 +111,10 @@ async def test_it_refuses_what_is_no_change(flat, db):
         ({"archived": 1.5}, "/archived", "invalid"),
         ({"deleted_at": None}, "/deleted_at", "unknown"),
     ]:
-        answer = await flat.owner.patch(flat.path, change)
-        assert answer.status == 422, change
-        assert [(each["pointer"], each["code"]) for each in answer.body["errors"]] == [(pointer, code)]
+        with subtests.test(str(change)):
+            answer = await flat.owner.patch(flat.path, change)
+            assert answer.status == 422, change
+            assert [(each["pointer"], each["code"]) for each in answer.body["errors"]] == [(pointer, code)]
     assert await db.fetchval("select revision from teams") == 1
 
 
