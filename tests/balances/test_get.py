@@ -6,7 +6,10 @@ import re
 from collections import Counter
 
 from service.postgres.pool import queries
+from tests.access import READ
 from tests.rows import expenses
+
+ACCESS = READ
 
 
 async def balances(team):

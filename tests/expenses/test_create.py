@@ -7,6 +7,9 @@ import pytest
 
 from tests.rows import all_rows, guests
 
+ACCESS = (401, 401, 404, 404, 403, 201, 201, 201, 201, 404)
+BODY = {"description": "Lunch", "amount": 100}
+
 
 async def entries(db, expense):
     """Member ids to what they paid and owe of an expense."""

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+ACCESS = (401, 401, 404, 404, 403, 403, 204, 204, 204, 404)
+
 
 def path(team, expense):
     return f"{team.path}/expenses/{expense['expense_id']}"

@@ -1,5 +1,9 @@
 """GET /v1/teams/{team_id}/expenses/{expense_id}."""
 
+from tests.access import READ
+
+ACCESS = READ
+
 
 def path(team, expense):
     return f"{team.path}/expenses/{expense['expense_id']}"

@@ -9,7 +9,10 @@ import pytest
 
 from service.postgres.pool import queries
 from service.web.paging import last_id
+from tests.access import READ
 from tests.rows import expenses
+
+ACCESS = READ
 
 SORTS = ["spent_on", "created_at"]
 

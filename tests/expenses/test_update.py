@@ -6,6 +6,9 @@ import pytest
 
 from tests.rows import all_rows
 
+ACCESS = (401, 401, 404, 404, 403, 403, 200, 200, 200, 404)
+BODY = {"amount": 100}
+
 
 def path(team, expense):
     return f"{team.path}/expenses/{expense['expense_id']}"

@@ -8,6 +8,9 @@ import pytest
 from service.web.keys import DB
 from tests.rows import guests
 
+ACCESS = (401, 401, 404, 404, 403, 403, 403, 201, 201, 404)
+BODY = {"name": "Kim"}
+
 
 async def test_it_adds_an_account_by_its_address(bob, flat, db):
     other = await bob.team("Trip")

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+ACCESS = (401, 401, 404, 404, 403, 403, 403, 204, 204, 404)
+
 
 async def present(db, team):
     """Return the ids of a team's active members."""

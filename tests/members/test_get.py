@@ -1,5 +1,9 @@
 """GET /v1/teams/{team_id}/members/{member_id}."""
 
+from tests.access import READ
+
+ACCESS = READ
+
 
 async def test_it_returns_accounts_and_guests(bob, flat):
     bob_id, guest = await flat.add(bob, "viewer"), await flat.guest("Grandma")

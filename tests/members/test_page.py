@@ -1,5 +1,9 @@
 """GET /v1/teams/{team_id}/members."""
 
+from tests.access import READ
+
+ACCESS = READ
+
 
 async def names(team, query=""):
     answer = await team.owner.get(f"{team.path}/members{query}")

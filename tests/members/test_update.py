@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+ACCESS = (401, 401, 404, 404, 403, 403, 403, 200, 200, 404)
+BODY = {"name": "Kim"}
+
 
 async def rows(db, team):
     """Member ids to names and roles."""

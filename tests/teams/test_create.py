@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+ACCESS = (401, 401, 201, 201, 201, 201, 201, 201, 201, 201)
+BODY = {"name": "Trip", "currency": "EUR"}
+
 
 async def test_it_makes_the_creator_its_first_owner(ann, db):
     answer = await ann.post("/v1/teams", {"name": "Flat", "currency": "EUR"})

@@ -4,6 +4,8 @@ import pytest
 
 from service.routes import routes
 
+ACCESS = (401, 401, 404, 404, 403, 403, 403, 403, 204, 404)
+
 BODIES = {
     "teams.update": {"name": "House"},
     "members.create": {"name": "Guest"},

@@ -1,5 +1,9 @@
 """GET /v1/teams/{team_id}."""
 
+from tests.access import READ
+
+ACCESS = READ
+
 
 async def test_it_returns_the_team_as_the_actor_stands_in_it(ann, bob, flat):
     other = await bob.team("Trip", "JPY")

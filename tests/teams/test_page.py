@@ -1,6 +1,9 @@
 """GET /v1/teams."""
 
+from tests.access import ALL_ACCOUNTS
 from tests.rows import teams
+
+ACCESS = ALL_ACCOUNTS
 
 
 async def names(person, query=""):

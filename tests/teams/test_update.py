@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+ACCESS = (401, 401, 404, 404, 403, 403, 403, 200, 200, 404)
+BODY = {"name": "House"}
+
 
 @pytest.mark.parametrize("change", [{"name": "House"}, {"currency": "CHF"}, {"name": "House", "currency": "CHF"}])
 async def test_it_changes_what_is_sent_and_nothing_else(bob, flat, db, change):
