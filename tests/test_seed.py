@@ -21,7 +21,7 @@ from tests.rows import all_rows, user
 SEED = [sys.executable, "-m", "service", "seed"]
 WRITES_EXPENSES = """
 select exists(
-    select 1 from pg_stat_activity where datname = current_database() and query like 'with_former as%'
+    select 1 from pg_stat_activity where datname = current_database() and query like '%members-changed%'
     and pid <> pg_backend_pid()
 )
 """

@@ -155,11 +155,15 @@ async def test_it_reads_the_ledger_from_its_index_alone(bob, flat, db):
     await db.execute("set synchronous_commit = on")
     for team in (flat, other):
         await expenses(db, team.team_id, team.owner_id, 2000)
-    await db.execute("vacuum analyze entries")
     await db.execute("set enable_seqscan = off")
     statement = "explain (analyze, format json) " + queries.balances.get.sql
-    [[plan]] = await db.fetch(statement, flat.team_id, flat.owner.user_id)
-    [scan] = [node for node in walk(json.loads(plan)[0]["Plan"]) if node.get("Relation Name") == "entries"]
+    for _ in range(20):
+        # A statement of the service that began before keeps rows from being marked as visible to all.
+        await db.execute("vacuum analyze entries")
+        [[plan]] = await db.fetch(statement, flat.team_id, flat.owner.user_id)
+        [scan] = [node for node in walk(json.loads(plan)[0]["Plan"]) if node.get("Relation Name") == "entries"]
+        if scan.get("Heap Fetches") == 0:
+            break
     assert (scan["Node Type"], scan["Index Name"]) == ("Index Only Scan", "entries_balance_idx")
     assert re.search(r"\bteam_id = ", scan["Index Cond"])
     assert (scan["Actual Rows"], scan["Heap Fetches"]) == (2000, 0)
