@@ -30,6 +30,11 @@ def workers_of(served):
     return psutil.Process(served.process.pid).children()
 
 
+def both_workers(served):
+    """Return the workers once there are two: one of them may be ready before the other is there."""
+    return until(lambda: len(found := workers_of(served)) == 2 and found)
+
+
 def alive(processes):
     """Return those that run; one that has ended may be left as a zombie where nothing reaps orphans."""
     found = []
@@ -73,8 +78,7 @@ def answers(served, count):
 
 async def test_both_answer_and_finish_what_is_in_flight_when_they_are_stopped(database, tmp_path):
     with group(database, tmp_path) as served:
-        found = workers_of(served)
-        assert len(found) == 2
+        found = both_workers(served)
         requests = await asyncio.gather(*(served.begin_to_register(f"ann{number}@example.com") for number in range(8)))
         served.process.send_signal(signal.SIGTERM)
         await served.wait_until_said("stopping", times=2)
@@ -107,7 +111,7 @@ def test_one_scrape_has_the_metrics_of_both_each_described_once(database, tmp_pa
 
 def test_one_that_ends_is_replaced_and_no_request_fails(database, tmp_path):
     with group(database, tmp_path) as served:
-        first, second = workers_of(served)
+        first, second = both_workers(served)
         time.sleep(max(0, first.create_time() + seconds_to_prove + 1.5 - time.time()))
         first.kill()
         until(lambda: first not in workers_of(served))
@@ -123,7 +127,7 @@ def test_one_that_ends_is_replaced_and_no_request_fails(database, tmp_path):
 def test_one_that_ends_at_once_ends_all(database, tmp_path):
     with group(database, tmp_path, wait=False) as served:
         # Not when they are ready, which may take them longer than they have to prove themselves.
-        found = until(lambda: len(workers := workers_of(served)) == 2 and workers)
+        found = both_workers(served)
         found[0].kill()
         assert served.process.wait(ANSWER_SECONDS_MAX) == 1
         assert served.output().splitlines()[-1] == "expenses: Worker 0 ended at once, with status -9."
@@ -132,7 +136,7 @@ def test_one_that_ends_at_once_ends_all(database, tmp_path):
 
 def test_none_is_left_when_the_one_that_watches_is_killed(database, tmp_path):
     with group(database, tmp_path) as served:
-        found = workers_of(served)
+        found = both_workers(served)
         served.end(signal.SIGKILL)
         until(lambda: not alive(found))
         assert served.output().count("expenses: The process that watches the workers is gone.") == 2
