@@ -139,6 +139,7 @@ async def test_renders_a_page_without_complaints(served, path):
     async with browser_page() as opened:
         await opened.page.goto(served.url + path)
         await expect(opened.page.locator("main")).to_have_css("max-width", "928px")
+    assert f"{served.url}{path}" in opened.requested
     assert [url for url in opened.requested if not url.startswith(f"{served.url}/")] == []
 
 

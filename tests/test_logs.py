@@ -39,6 +39,7 @@ def test_the_fields_are_those_of_the_document(lines):
 
 def test_the_collector_reads_the_time_of_a_line(lines):
     [parser] = COLLECTOR["parsers"]
+    assert lines
     for line in lines:
         datetime.strptime(line[parser["time_key"]], parser["time_format"].replace("%L", "%f")).astimezone()
 

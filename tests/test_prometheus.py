@@ -144,7 +144,9 @@ def test_every_section_of_the_runbooks_is_of_an_alert_and_says_what_it_has_to(su
 
 
 def test_every_link_inside_the_runbooks_leads_to_a_section():
-    assert set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOKS)) <= {section.lower() for section in SECTIONS}
+    links = set(re.findall(r"\]\(#([\w-]+)\)", RUNBOOKS))
+    assert links
+    assert links <= {section.lower() for section in SECTIONS}
 
 
 def test_the_rules_and_the_runbooks_ask_for_metrics_that_exist():

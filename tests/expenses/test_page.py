@@ -69,6 +69,7 @@ async def test_it_lists_the_last_recorded_first(trip):
 
 async def test_it_returns_expenses_as_they_are(trip):
     answer = await trip.owner.get(f"{trip.path}/expenses")
+    assert len(answer.body["items"]) == 4
     for expense in answer.body["items"]:
         assert (await trip.owner.get(f"{trip.path}/expenses/{expense['expense_id']}")).body == expense
 
