@@ -1,10 +1,11 @@
-"""Who may do what in a team, and what is said to who may not.
+"""Who may do what in a team, and the refusals for everybody else.
 
-A viewer reads. A member records, and edits what they recorded. An admin edits everything and manages members. An owner
-also deletes the team and names owners. A stranger is told that there is nothing here.
+A viewer only reads. A member also records expenses and edits those they recorded. An admin edits every expense and
+manages members. An owner also deletes the team and appoints owners. An account that is not in the team is told that the
+team does not exist.
 
-Every write of a team begins with the same lock, and the statement that follows decides. Its column `refusal` is null
-where it wrote, and else names the rule that stands against it; here that name becomes a Refusal.
+Every write to a team first takes the same lock; then one statement decides and writes. Its column `refusal` is null if
+it wrote, and otherwise names the rule against the write. This module turns that name into a Refusal.
 """
 
 from collections.abc import Callable
@@ -27,9 +28,9 @@ from service.postgres.pool import Connectable, Record, Transaction, queries
 
 
 async def lock(transaction: Transaction, actor: Actor, team_id: str) -> int:
-    """Begin a write of a team and return its new revision. Raises NotFound for a stranger.
+    """Lock a team for a write and return its new revision. Raises NotFound for an account that is not in it.
 
-    All that is read after it in the transaction stays true until the commit.
+    Whatever the transaction reads of the team afterwards stays true until the commit.
     """
     revision: int | None = await queries.teams.lock(transaction, team_id=team_id, user_id=actor.user_id)
     if revision is None:
@@ -38,13 +39,13 @@ async def lock(transaction: Transaction, actor: Actor, team_id: str) -> int:
 
 
 async def require(db: Connectable, actor: Actor, team_id: str) -> None:
-    """Raise NotFound for a stranger: asked when a read found nothing."""
+    """Raise NotFound unless the actor is in the team; called when a read found nothing."""
     if not await queries.teams.is_visible(db, team_id=team_id, user_id=actor.user_id):
         raise _stranger()
 
 
 def granted(decided: Record | None) -> Record:
-    """Return what a statement wrote, or raise the refusal that its verdict names. No row at all means a stranger."""
+    """Return what a statement wrote, or raise the refusal it names. No row means that the actor is not in the team."""
     if decided is None:
         raise _stranger()
     if decided["refusal"] is not None:
@@ -57,31 +58,31 @@ def _stranger() -> Refusal:
 
 
 def _either(versions: list[int]) -> str:
-    return " or ".join(f'"{each}"' for each in versions) or "no ETag of this API, which has its quotes"
+    return " or ".join(f'"{each}"' for each in versions) or "no valid ETag (they are in double quotes)"
 
 
 def _takes(roles: str) -> Callable[[Record], Refusal]:
-    return lambda decided: Forbidden(f"This takes the role {roles}; you are {decided['actor_role']} of this team.")
+    return lambda decided: Forbidden(f"This requires the role {roles}; your role here is {decided['actor_role']}.")
 
 
-# What the verdicts of sql/ name, and the refusal for each; a test holds the two together.
+# The refusal for each rule that the statements in sql/ name; a test keeps the two in step.
 verdicts: dict[str, Callable[[Record], Refusal]] = {
     "owners-only": _takes("owner"),
     "managers-only": _takes("owner or admin"),
     "recorders-only": _takes("owner, admin or member"),
     "managers-or-recorder-only": lambda _: Forbidden(
-        "This takes the role owner or admin, or a member who recorded the expense."
+        "Only an owner, an admin or the member who recorded the expense can do this."
     ),
-    "owners-name-owners": lambda _: Forbidden("Only an owner can name owners."),
-    "owners-change-owners": lambda _: Forbidden("Only an owner changes owners and names them."),
+    "owners-name-owners": lambda _: Forbidden("Only an owner can make somebody an owner."),
+    "owners-change-owners": lambda _: Forbidden("Only an owner can change an owner or make somebody one."),
     "team-archived": lambda _: TeamArchived(),
     "no-account": lambda _: Invalid.at(
-        "/email", "no_account", "No account has this address. It can be added as a guest by name."
+        "/email", "no_account", "No account has this address. To add a guest instead, send a `name`."
     ),
     "guests-have-no-role": lambda _: Invalid.at("/role", "guest", "A guest has no role."),
     "already-member": lambda _: AlreadyMember(),
-    "team-full": lambda decided: TeamFull(f"The team has {decided['members']} members, as many as a team can have."),
-    "no-such-member": lambda _: NotFound("There is no such active member in the team."),
+    "team-full": lambda decided: TeamFull(f"The team has {decided['members']} members, which is the maximum."),
+    "no-such-member": lambda _: NotFound("The team has no such active member."),
     "last-owner": lambda _: LastOwner(),
     "open-balance": lambda decided: OpenBalance(balances=decided["balances"]),
     "no-such-expense": lambda _: NotFound("There is no such expense."),
@@ -89,6 +90,6 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
         f'If-Match has {_either(decided["sent_versions"])}; the current version is "{decided["version"]}".'
     ),
     "members-changed": lambda _: Conflict(
-        "The team's members changed while this was recorded. Nothing was stored; send it again."
+        "The team's members changed meanwhile. Nothing was stored; send the request again."
     ),
 }

@@ -1,4 +1,4 @@
-"""Everything the service may refuse to do, as problem details (RFC 9457).
+"""Every way in which the service refuses a request, as problem details (RFC 9457).
 
 * Refusal
   - Malformed             400
@@ -23,7 +23,7 @@
   - InternalError         500
   - Unavailable           503   + Retry-After
 
-A class's docstring is its default detail, and what `/problems/<slug>` says.
+A class's docstring is its default `detail` and the text of `/problems/<slug>`.
 """
 
 import re
@@ -66,7 +66,7 @@ class Refusal(Exception):  # noqa: N818 -- a refusal is not an error of the serv
 
 
 class Malformed(Refusal):
-    """The body is not JSON."""
+    """The body is incomplete, or is not valid JSON or a valid form."""
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -87,13 +87,13 @@ class Forbidden(Refusal):
 
 
 class NotFound(Refusal):
-    """There is no such thing, or you may not see it."""
+    """The resource does not exist, or you are not allowed to see it."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class MethodNotAllowed(Refusal):
-    """There is something here, but it does not take this method."""
+    """The path does not support this method; the Allow header lists the methods that it supports."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
@@ -105,52 +105,52 @@ class RequestTimeout(Refusal):
 
 
 class Conflict(Refusal):
-    """What you want to change is no longer as you saw it. Nothing was changed; read it again."""
+    """The data changed while your request was processed. Nothing was stored; read it again and retry."""
 
     status = HTTPStatus.CONFLICT
 
 
 class EmailTaken(Conflict):
-    """An account with this e-mail address exists. If it is yours, log in instead: POST /v1/auth/login."""
+    """An account with this e-mail address already exists. If it is yours, log in: POST /v1/auth/login."""
 
 
 class AlreadyMember(Conflict):
-    """The account is a member of the team."""
+    """The account is already a member of the team."""
 
 
 class TeamFull(Conflict):
-    """The team has as many members as a team can have."""
+    """The team already has the maximum number of members."""
 
 
 class TeamArchived(Conflict):
-    """The team is archived: it can be read, and taken back with `{"archived": false}`."""
+    """The team is archived, so it is read-only. To restore it, PATCH the team with `{"archived": false}`."""
 
 
 class LastOwner(Conflict):
-    """A team keeps at least one owner. Name another owner first, or delete the team."""
+    """A team must keep at least one owner. Make another member an owner first, or delete the team."""
 
 
 class OpenBalance(Conflict):
-    """The member's balance is not zero: settle it first, or send `?keep_balance=true` to keep it open.
+    """The member's balance is not zero. Settle it first, or remove the member anyway with `?keep_balance=true`.
 
-    To settle, record what is paid back as an expense: `payer` is who gives, `participants` only who receives.
+    To settle, record the repayment as an expense: `payer` is who pays, `participants` only who receives.
     """
 
 
 class PreconditionFailed(Refusal):
-    """It was changed since you read it: the version in If-Match is not the current one."""
+    """The resource was changed after you read it: the version in If-Match is not the current one."""
 
     status = HTTPStatus.PRECONDITION_FAILED
 
 
 class TooLarge(Refusal):
-    """The body is larger than the service takes."""
+    """The body is larger than the service accepts."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class UnsupportedMediaType(Refusal):
-    """The body must be of the media type in Accept, without a Content-Encoding."""
+    """The body must have the media type in the Accept header, and no Content-Encoding."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
@@ -159,42 +159,42 @@ class UnsupportedMediaType(Refusal):
 
 
 class Invalid(Refusal):
-    """A value is outside of what the service takes; `errors` says which and why."""
+    """At least one value is not accepted; `errors` says which and why."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     @classmethod
     def at(cls, pointer: str, code: str, detail: str, place: Literal["body", "query", "header"] = "body") -> "Invalid":
-        """Return the refusal of one value; `pointer` is a JSON pointer (RFC 6901) into its place."""
+        """Return the refusal of one value; `pointer` is its JSON pointer (RFC 6901) within `place`."""
         return cls(detail, errors=[{"in": place, "pointer": pointer, "code": code, "detail": detail}])
 
 
 class PreconditionRequired(Refusal):
-    """Send If-Match with the ETag that you read, so that nobody's change is lost; `If-Match: *` overrides."""
+    """Send If-Match with the ETag you read, to overwrite nobody else's change; `If-Match: *` overwrites any version."""
 
     status = HTTPStatus.PRECONDITION_REQUIRED
 
 
 class TooManyAttempts(Refusal):
-    """Too many log-ins failed. Wait before you try again."""
+    """Too many failed log-ins. Wait before you try again."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(
-            f"Too many log-ins failed. Try again in {retry_after_seconds} seconds.",
+            f"Too many failed log-ins. Try again in {retry_after_seconds} seconds.",
             headers={"Retry-After": str(retry_after_seconds)},
         )
 
 
 class InternalError(Refusal):
-    """Something went wrong in the service. The instance names the request in its log."""
+    """Something went wrong in the service. To report it, quote `instance`: it identifies the request in the log."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class Unavailable(Refusal):
-    """The service cannot answer just now. Try again; a write may have been recorded all the same, so look first."""
+    """The service cannot answer right now. Try again, but before you repeat a write, check whether it was stored."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 

@@ -37,12 +37,12 @@ def kind(strings: dict[str, str], literals: dict[str, str] | None = None, *, tak
         dict: {"{}": "must", '{"a": {"b": null}}': "must"},
     }
     found = {raw: said for each, values in wrong_types.items() if each is not takes for raw, said in values.items()}
-    return Kind(strings, found | {"null": "may not be null"} | (literals or {}))
+    return Kind(strings, found | {"null": "must not be null"} | (literals or {}))
 
 
 def password(minimum: int = 1) -> Kind:
     # A password may have any marks, if it has more than those.
-    return text(256, minimum, unseen="nothing in it that can be seen")
+    return text(256, minimum, unseen="no visible characters")
 
 
 def text(
@@ -55,16 +55,16 @@ def text(
 ) -> Kind:
     unprintable = {"a\0b": "U+0000", "\ud800": "U+D800", "a\udfff": "U+DFFF", "\x1b[31m": "U+001B", "a\x7f": "U+007F"}
     unprintable |= {} if lines else {"a\nb": "U+000A", "a\tb": "U+0009", "a\r\nX-Evil: 1": "U+000D"}
-    blank = {"\u3164\u0301": "nothing in it that can be seen", "\u200b\u2060": unseen} | (
+    blank = {"\u3164\u0301": "no visible characters", "\u200b\u2060": unseen} | (
         {"": "has 0 characters", "   ": ""} if minimum else {}
     )
-    long = {"x" * (maximum + 1): f"has {maximum + 1} characters, 1 more than the {maximum}"}
+    long = {"x" * (maximum + 1): f"has {maximum + 1} characters, 1 more than the maximum of {maximum}"}
     short = {"x" * (minimum - 1): f"has {minimum - 1} characters; it must have at least {minimum}"} if minimum else {}
     found = kind(unprintable | blank | long | short)
     return Kind(found.strings, {raw: said for raw, said in found.literals.items() if raw != "null" or not nullable})
 
 
-refused = "not an e-mail address"
+refused = "not an accepted e-mail address"
 email = kind(
     dict.fromkeys(
         [
@@ -118,7 +118,7 @@ def amount(minimum: int) -> Kind:
         dict.fromkeys(["1.0", "1.5", "1e2", "1E400", "-1e400", "0.1" + "0" * 5000], "must be an integer"),
         takes=int,
     )
-    literals = dict.fromkeys(too_large, f"more than the {limit}")
+    literals = dict.fromkeys(too_large, f"must be at most {limit}.")
     literals |= {raw: f"{said}; it must be at least {minimum}" for raw, said in too_small.items()}
     return Kind(found.strings, found.literals | literals)
 
@@ -133,7 +133,7 @@ flag_word = kind(dict.fromkeys(["", "True", "FALSE", "1", "0", "yes", "true ", "
 limit = kind(
     dict.fromkeys(
         ["", "0", "-1", "+5", " 5", "5 ", "1.0", "1e2", "1_000", "٣", "0x10", "007", str(10**20), "9" * 5000, "five"],
-        "must be a whole number from 1",
+        "must be a whole number, at least 1",
     )
 )
 cursor = Kind(
@@ -153,8 +153,8 @@ def several(one_too_many: str, said: str) -> Kind:
 
 
 part = json.dumps({"member_id": MISSING_ID, "amount": 1})
-payers = several(f"[{part}, {part}]", "There can be one payer so far, who paid the whole amount; this has 2.")
-participants = several(f"[{', '.join([part] * 201)}]", "has 201 items, 1 more than the 200")
+payers = several(f"[{part}, {part}]", "For now, an expense has one payer, of the whole amount; this has 2.")
+participants = several(f"[{', '.join([part] * 201)}]", "has 201 items, 1 more than the maximum of 200")
 roles = choice("owner", "admin", "member", "viewer")
 expense = {
     "/description": text(200),
@@ -431,7 +431,7 @@ async def test_a_change_of_nothing_is_refused(world, subtests):
         with subtests.test(name):
             tried.add(name)
             answer = await world.send(name, method, path, "{}")
-            assert complaint(answer, "body", "", "nothing to change") == "", name
+            assert complaint(answer, "body", "", "at least one field to change") == "", name
     assert tried == {"me.update", "teams.update", "members.update", "expenses.update"}
 
 
@@ -530,16 +530,16 @@ async def test_it_survives_made_up_cursors(world, subtests):
 
 
 SPLITS = [
-    ({"split": "exact", "shares": (4000, 4999)}, "/participants", "The shares come to 8999, 1 less than the amount."),
-    ({"split": "exact", "shares": (4000, 5001)}, "/participants", "The shares come to 9001, 1 more than the amount."),
-    ({"split": "exact", "shares": (0, 0)}, "/participants", "The shares come to 0, 9000 less than the amount."),
-    ({"split": "exact", "shares": (10**12, 10**12)}, "/participants", "come to 2000000000000, 1999999991000 more"),
+    ({"split": "exact", "shares": (4000, 4999)}, "/participants", "The shares add up to 8999, 1 less than the amount."),
+    ({"split": "exact", "shares": (4000, 5001)}, "/participants", "The shares add up to 9001, 1 more than the amount."),
+    ({"split": "exact", "shares": (0, 0)}, "/participants", "The shares add up to 0, 9000 less than the amount."),
+    ({"split": "exact", "shares": (10**12, 10**12)}, "/participants", "add up to 2000000000000, 1999999991000 more"),
     ({"split": "exact", "shares": (9000, None)}, "/participants/1/amount", "required"),
     ({"split": "equal", "shares": (4500, 4500)}, "/participants/0/amount", "equal split computes the amounts"),
     ({"split": "equal", "shares": (None, 0)}, "/participants/1/amount", "equal split computes the amounts"),
-    ({"payers": (8999,)}, "/payers", "The payers come to 8999, 1 less than the amount."),
-    ({"payers": (9001,)}, "/payers", "The payers come to 9001, 1 more than the amount."),
-    ({"payers": (4500, 4500)}, "/payers", "There can be one payer so far"),
+    ({"payers": (8999,)}, "/payers", "The payers' amounts add up to 8999, 1 less than the amount."),
+    ({"payers": (9001,)}, "/payers", "The payers' amounts add up to 9001, 1 more than the amount."),
+    ({"payers": (4500, 4500)}, "/payers", "For now, an expense has one payer"),
     ({"payers": (9000,), "payer": MISSING_ID}, "/payers", "either `payer` or `payers`"),
     ({"split": "exact", "twice": {"amount": 4500}}, "/participants/1/member_id", "is already in the list"),
     ({"split": "equal", "twice": {}}, "/participants/1/member_id", "is already in the list"),

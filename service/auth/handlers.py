@@ -18,7 +18,7 @@ refused = (Unauthenticated, TooManyAttempts, Unavailable)
 
 @endpoint(Created(Session, at="me.get"), body=Registration, refuses=(EmailTaken, Unavailable), public=True)
 async def register(request: web.Request) -> dict[str, Any]:
-    """Make an account and log in."""
+    """Create an account and log in."""
     return await service.register(
         request.app[DB], request.app[SECURITY], peer=peer(request), client=agent(request), **request[BODY]
     )
@@ -28,8 +28,8 @@ async def register(request: web.Request) -> dict[str, Any]:
 async def login(request: web.Request) -> dict[str, Any]:
     """Log in.
 
-    An unknown address and a wrong password get the same answer. After ten failures for an address from one place
-    within 15 minutes, log-ins from there wait.
+    An unknown e-mail address and a wrong password get the same answer. After ten failed log-ins to an account from one
+    network address within 15 minutes, further ones from there are refused with 429.
     """
     return await service.login(
         request.app[DB], request.app[SECURITY], peer=peer(request), client=agent(request), **request[BODY]
@@ -38,11 +38,11 @@ async def login(request: web.Request) -> dict[str, Any]:
 
 @endpoint(Ok(Session), form=TokenRequest, refuses=refused, public=True)
 async def token(request: web.Request) -> dict[str, Any]:
-    """Log in or refresh the way OAuth 2 clients do.
+    """Log in or refresh as an OAuth 2 client.
 
-    A form with `grant_type=password`, `username` (the e-mail address) and `password`, or with
-    `grant_type=refresh_token` and `refresh_token` (RFC 6749 §4.3 and §6). This is what the Authorize button of the
-    documentation uses.
+    Send a form with `grant_type=password`, `username` (the e-mail address) and `password`, or with
+    `grant_type=refresh_token` and `refresh_token` (RFC 6749 §4.3 and §6). The Authorize button of the documentation
+    uses this.
     """
     return await service.token(
         request.app[DB], request.app[SECURITY], peer=peer(request), client=agent(request), **request[BODY]
@@ -51,16 +51,16 @@ async def token(request: web.Request) -> dict[str, Any]:
 
 @endpoint(Ok(Session), body=Refresh, refuses=(Unauthenticated, Unavailable), public=True)
 async def refresh(request: web.Request) -> dict[str, Any]:
-    """Exchange a refresh token for the next pair of tokens.
+    """Exchange a refresh token for a new access token and a new refresh token.
 
-    Each refresh token is good once. A request whose answer was lost can be repeated within ten seconds and gets the
-    same refresh token; one that is used later ends the session, because somebody else may have it.
+    Each refresh token works once. If the answer was lost, repeat the request within ten seconds to get the same new
+    refresh token. Using a refresh token again later ends the session, because it may have been stolen.
     """
     return await service.refresh(request.app[DB], request.app[SECURITY], **request[BODY])
 
 
 @endpoint(NoContent())
 async def logout(request: web.Request) -> None:
-    """End this session: its access token and its refresh token are good no longer."""
+    """End this session: its access token and its refresh token stop working."""
     await service.logout(request.app[DB], request[ACTOR])
     await request.app[REVOCATIONS].refresh()

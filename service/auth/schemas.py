@@ -14,7 +14,7 @@ password_length_max = 256
 
 
 class Password(Text):
-    """A password, as it is; one that is only checked may be shorter than one that is set."""
+    """A password, not normalised; one that is only checked may be shorter than a new one."""
 
     def __init__(self, minimum: int = password_length_min, **kwargs: Any) -> None:
         super().__init__(minimum, password_length_max, trim=False, **kwargs)
@@ -27,7 +27,7 @@ class Registration(Input):
 
     email = Email(required=True)
     password = Password(required=True)
-    name = Text(1, 100, required=True, metadata={"description": "What others see."})
+    name = Text(1, 100, required=True, metadata={"description": "The name that others see."})
 
 
 class Login(Input):
@@ -42,7 +42,7 @@ class Login(Input):
 class Refresh(Input):
     """The refresh token of the last answer."""
 
-    example = {"refresh_token": "the one of the last answer"}
+    example = {"refresh_token": "the refresh_token of your last answer"}
 
     refresh_token = Text(1, 200, required=True)
 
@@ -62,7 +62,7 @@ class TokenRequest(Input):
 
     @pre_load
     def drop_empty(self, data: Mapping[str, str], **_: Any) -> dict[str, str]:
-        """Take what is sent without a value as not sent (RFC 6749 §3.2)."""
+        """Treat a parameter without a value as not sent (RFC 6749 §3.2)."""
         return {name: value for name, value in data.items() if value}
 
 
@@ -79,7 +79,7 @@ class Session(Output):
     """An account with its tokens."""
 
     user = fields.Nested(User, required=True)
-    access_token = fields.String(required=True, metadata={"description": "For `Authorization: Bearer …`."})
+    access_token = fields.String(required=True, metadata={"description": "Send it as `Authorization: Bearer …`."})
     token_type = fields.String(required=True, metadata={"enum": ["Bearer"]})
-    expires_in = fields.Integer(required=True, metadata={"description": "Seconds that the access token is good for."})
-    refresh_token = fields.String(required=True, metadata={"description": "Good for one refresh."})
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds until the access token expires."})
+    refresh_token = fields.String(required=True, metadata={"description": "It works once."})

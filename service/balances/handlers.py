@@ -13,8 +13,8 @@ from service.web.keys import ACTOR, DB
 
 @endpoint(Ok(Balances, etag="revision"), refuses=(NotFound,))
 async def get(request: web.Request, team_id: str) -> Record:
-    """Return who paid, who owes, and what is left between them.
+    """Return what each member paid, what they owe, and the difference.
 
-    By member and currency. Former members are listed until they are settled.
+    There is one item for each member and currency. Former members are listed until their balance is zero.
     """
     return await service.get(request.app[DB], request[ACTOR], team_id)

@@ -13,7 +13,7 @@ class Balance(Output):
     currency = fields.String(required=True)
     paid = fields.Integer(required=True)
     owed = fields.Integer(required=True)
-    net = fields.Integer(required=True, metadata={"description": "To be received; negative: to be given."})
+    net = fields.Integer(required=True, metadata={"description": "Positive is to be received, negative to be paid."})
 
 
 class Balances(Output):

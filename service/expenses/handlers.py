@@ -21,8 +21,8 @@ from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
 async def create(request: web.Request, team_id: str) -> Record:
     """Record an expense.
 
-    In short, `{"description": "Dinner", "amount": 9000}`: you paid, all active members share equally, in the team's
-    currency, today. Equal shares differ by at most one minor unit; which members get it depends on nothing but chance.
+    `{"description": "Dinner", "amount": 9000}` is enough: you paid, all active members share equally, in the team's
+    currency, today. Equal shares differ by at most one minor unit; chance decides who gets the larger ones.
     """
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
 
@@ -41,9 +41,9 @@ async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
 
 @endpoint(Ok(Expense, etag="version"), body=ExpenseChange, if_match=True, refuses=(NotFound, Forbidden, TeamArchived))
 async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
-    """Change an expense that you recorded; admins and owners change all.
+    """Change an expense that you recorded; admins and owners can change any.
 
-    Send its ETag in If-Match. Shares are computed anew from what is sent and, where nothing is sent, from what was.
+    Send its ETag in If-Match. The shares are computed again; fields that you do not send keep their values.
     """
     return await service.update(
         request.app[DB], request[ACTOR], team_id, expense_id, versions=request[VERSIONS], **request[BODY]
@@ -52,8 +52,8 @@ async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
 
 @endpoint(NoContent(), if_match=True, refuses=(NotFound, Forbidden, TeamArchived))
 async def delete(request: web.Request, team_id: str, expense_id: str) -> None:
-    """Delete an expense that you recorded; admins and owners delete all.
+    """Delete an expense that you recorded; admins and owners can delete any.
 
-    Send its ETag in If-Match. Nothing of it is shown any more; its rows are kept.
+    Send its ETag in If-Match. The expense is no longer shown anywhere; the database keeps its rows.
     """
     await service.delete(request.app[DB], request[ACTOR], team_id, expense_id, versions=request[VERSIONS])

@@ -12,7 +12,7 @@ from service.web.paging import PageQuery
 from service.web.schemas import Change, Input, Output
 from service.web.text import Text
 
-# One payer so far; more are to come, in this shape.
+# One payer for now; the shape already allows more.
 payers_max = 1
 
 
@@ -24,14 +24,14 @@ class Payer(Input):
 
 
 class Participant(Input):
-    """A member who takes part, and with the exact split how much of the amount is theirs."""
+    """A member who takes part and, with the exact split, their share of the amount."""
 
     member_id = Identifier(required=True)
-    amount = Amount(minimum=0, metadata={"description": "With the exact split only."})
+    amount = Amount(minimum=0, metadata={"description": "Only with the exact split."})
 
 
 class ExpenseFields(Input):
-    """What an expense can be given and changed to."""
+    """The fields of an expense that clients can set."""
 
     description = Text(1, 200)
     amount = Amount()
@@ -44,23 +44,23 @@ class ExpenseFields(Input):
         Part(Payer),
         1,
         payers_max,
-        error_messages={"too_many": "There can be one payer so far, who paid the whole amount; this has {length}."},
-        metadata={"description": "In place of `payer`, as answers have it: one so far, with the whole amount."},
+        error_messages={"too_many": "For now, an expense has one payer, of the whole amount; this has {length}."},
+        metadata={"description": "Instead of `payer`, as in answers: for now one, with the whole amount."},
     )
-    split = Choice(*modes, metadata={"description": "`exact` takes the participants' amounts."})
-    participants = Several(Part(Participant), 1, members_max, metadata={"description": "Between whom it is split."})
+    split = Choice(*modes, metadata={"description": "`exact` requires the participants' amounts."})
+    participants = Several(Part(Participant), 1, members_max, metadata={"description": "The members who share it."})
 
     @validates_schema
     def check_payer(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Refuse a payer that is named in two ways."""
+        """Refuse `payer` together with `payers`."""
         if "payer" in data and "payers" in data:
             raise ValidationError(Reason("Send either `payer` or `payers`.", "one_of"), "payers")
 
 
 class NewExpense(ExpenseFields):
-    """An expense; `{"description": "Dinner", "amount": 9000}` is enough.
+    """A new expense; `{"description": "Dinner", "amount": 9000}` is enough.
 
-    You paid, all active members share equally, in the team's currency, today (UTC), unless something else is sent.
+    By default you paid, all active members share equally, in the team's currency, today (UTC).
     """
 
     example = {"description": "Dinner", "amount": 9000}
@@ -70,7 +70,7 @@ class NewExpense(ExpenseFields):
 
 
 class ExpenseChange(ExpenseFields, Change):
-    """What changes; all else stays as it is."""
+    """The fields to change; all others stay unchanged."""
 
     example = {"amount": 9500}
 
@@ -78,24 +78,24 @@ class ExpenseChange(ExpenseFields, Change):
 class ExpensesQuery(PageQuery):
     """Which expenses to list, and in which order."""
 
-    payer = Identifier(metadata={"description": "Only those that this member paid."})
-    participant = Identifier(metadata={"description": "Only those that this member takes part in."})
+    payer = Identifier(metadata={"description": "Only expenses that this member paid."})
+    participant = Identifier(metadata={"description": "Only expenses that this member shares."})
     category = Text(1, 50)
-    spent_from = Day(metadata={"description": "The first day."})
-    spent_to = Day(metadata={"description": "The last day."})
-    q = Text(1, 200, metadata={"description": "Text in the description, in any case."})
+    spent_from = Day(metadata={"description": "The earliest `spent_on`."})
+    spent_to = Day(metadata={"description": "The latest `spent_on`."})
+    q = Text(1, 200, metadata={"description": "Text to find in the description, ignoring case."})
     sort = Choice("spent_on", "created_at", load_default="spent_on", metadata={"description": "Newest first."})
 
 
 class Share(Output):
-    """A member's part of an amount."""
+    """A member's share of an amount."""
 
     member_id = fields.UUID(required=True)
     amount = fields.Integer(required=True)
 
 
 class Expense(Output):
-    """An expense, with the shares it came to."""
+    """An expense with its shares."""
 
     expense_id = fields.UUID(required=True)
     description = fields.String(required=True)

@@ -33,14 +33,14 @@ async def create(
 ) -> Record:
     """Record an expense.
 
-    In two statements: one locks the team and tells what the split needs, one decides and writes. Raises Invalid where
-    the split does not come to the amount or names somebody who is neither an active member nor a former one with
-    something left to settle; Conflict where the members changed in between.
+    Two statements: the first locks the team and returns what the split needs, the second decides and writes. Raises
+    Invalid if the split does not add up to the amount or names somebody who is neither an active member nor a former
+    one with an open balance; Conflict if the members changed in between.
     """
     async with db.transaction(team_id) as transaction:
         team = access.granted(await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id))
         if split == "exact" and participants is None:
-            raise Invalid.at("/participants", "required", "The exact split takes these, each with its `amount`.")
+            raise Invalid.at("/participants", "required", "The exact split requires these, each with its `amount`.")
         shared = participants or [{"member_id": each} for each in team["active_ids"]]
         payer = payer or team["member_id"]
         others = named(payer, payers, shared).difference(team["active_ids"])
@@ -89,9 +89,9 @@ async def page(
     spent_to: datetime.date | None = None,
     q: str | None = None,
 ) -> Sequence[Record]:
-    """Return a team's expenses, newest first: up to `limit` behind `after`, and one more if there are more.
+    """Return a team's expenses after the position `after`, newest first: up to `limit`, and one more if there are more.
 
-    `after` is a day or a time, as `sort` says, and an expense's id. A filter that is None lets all through.
+    `after` is a day or a time, depending on `sort`, and an expense's id. A filter that is None does not filter.
     """
     after_key, after_id = after
     query = queries.expenses.page_by_spent_on if sort == "spent_on" else queries.expenses.page_by_created_at
@@ -128,9 +128,9 @@ async def get(db: Connectable, actor: Actor, team_id: str, expense_id: str) -> R
 async def update(
     db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None, **changes: Any
 ) -> Record:
-    """Change an expense at one of some versions, or at any where they are None.
+    """Change an expense if its version is in `versions`, or `versions` is None.
 
-    Members may change what they recorded, admins everything. Members who left stay in it where they were. Raises
+    Members may change what they recorded, admins everything. Former members who take part already may stay. Raises
     PreconditionFailed, and Invalid as `create` does.
     """
     async with db.transaction(team_id) as transaction:
@@ -156,9 +156,9 @@ async def update(
 async def _divide_again(
     transaction: Transaction, team_id: str, expense_id: str, current: Record, changes: Mapping[str, Any]
 ) -> Division:
-    """Divide a changed expense by what is sent and, where nothing is sent, by what was typed before."""
+    """Divide a changed expense by what is sent and, for the rest, by what was typed before."""
     payers, participants = (orjson.loads(current[name]) for name in ("payers", "participants"))
-    # What the release before recorded has nothing typed: there it follows from the amounts.
+    # Expenses recorded by the previous release have no `typed`: there it follows from the amounts.
     typed = orjson.loads(current["typed"] or "null") or {"payer": payers[0]["member_id"]}
     split = changes.get("split", current["split"])
     kept = typed.get("participants", participants) if split == current["split"] else participants
@@ -187,7 +187,7 @@ async def _open_formers(transaction: Transaction, team_id: str, others: set[str]
 
 
 async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None) -> None:
-    """Take an expense out of the ledger. Raises what `update` raises."""
+    """Remove an expense from the ledger. Raises what `update` raises."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         access.granted(

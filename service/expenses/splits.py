@@ -1,4 +1,4 @@
-"""From what was typed to who paid and who owes: every split ends here, and sums to its amount or is refused."""
+"""Computes who paid and who owes from what was typed. Every split sums to the expense's amount or is refused."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from service.money import apportion
 
 # Member ids to minor units.
 Shares = dict[str, int]
-# What was typed of members: their ids, each with what the mode takes.
+# Member ids as typed, each with the values that the mode takes.
 Parts = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A way to split an amount: what it takes of each participant beside their id, and its arithmetic.
+    """A way to split an amount: the values it takes for each participant besides their id, and its arithmetic.
 
-    `divide` is called with the expense's id, its amount and the participants, and returns shares that sum to the
-    amount, or raises Invalid.
+    `divide` is called with the expense's id, its amount and the participants. It returns shares that sum to the amount,
+    or raises Invalid.
     """
 
     takes: tuple[str, ...]
@@ -27,7 +27,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Who paid and who owes how much of one expense, and what was typed for it; both sum to its amount."""
+    """Who paid and who owes how much of an expense, both summing to its amount; and what was typed for it."""
 
     split: str
     typed: dict[str, Any]
@@ -35,7 +35,7 @@ class Division:
     participants: Shares
 
     def columns(self) -> dict[str, Any]:
-        """Return what the statements that write an expense take."""
+        """Return the parameters of the statements that write an expense."""
         member_ids = list(self.payers | self.participants)
         return {
             "split": self.split,
@@ -60,8 +60,8 @@ def divide(
 ) -> Division:
     """Compute who paid and who owes how much of an expense.
 
-    `payers` stand in place of `payer`. Raises Invalid where a member is not allowed or is listed twice, an amount is
-    missing or too many, or amounts do not come to the expense's.
+    If `payers` is given, `payer` is ignored. Raises Invalid if a member is not allowed or is listed twice, an amount is
+    missing or not allowed, or the amounts do not add up to the expense's.
     """
     mode = modes[split]
     paid = {payer: amount} if payers is None else _exact_payers(amount, payers)
@@ -73,13 +73,13 @@ def divide(
                 raise Invalid.at(
                     pointer,
                     "not_a_member",
-                    f"{member_id} is no active member, nor a former one with something left to settle.",
+                    f"{member_id} is neither an active member nor a former one with an open balance.",
                 )
-    # The guard behind all of the above; the database has its own.
+    # A guard against mistakes in the code above; the database has its own.
     for shares in (paid, owed):
         if sum(shares.values()) != amount or min(shares.values()) < 0:
             raise AssertionError(f"a split of {amount} came to {shares}")
-    # A single payer paid the whole amount, whatever it is changed to.
+    # A single payer paid the whole amount, even if the amount is changed later.
     typed_payers = {"payer": next(iter(paid))} if len(paid) == 1 else {"payers": payers}
     return Division(split, typed_payers | {"participants": participants}, paid, owed)
 
@@ -91,7 +91,7 @@ def named(payer: str, payers: Parts | None, participants: Parts) -> set[str]:
 
 
 def taken(split: str, participants: Parts) -> Parts:
-    """Return participants with what a mode takes of them and nothing else."""
+    """Return the participants with only the values that a mode takes."""
     names = ("member_id", *modes[split].takes)
     return [{name: each[name] for name in names if name in each} for each in participants]
 
@@ -105,18 +105,18 @@ def _exact(_: str, amount: int, participants: Parts) -> Shares:
 
 
 def _exact_payers(amount: int, payers: Parts) -> Shares:
-    return _summed(amount, payers, "payers", "payers")
+    return _summed(amount, payers, "payers", "payers' amounts")
 
 
 def _summed(amount: int, parts: Parts, name: str, subject: str) -> Shares:
     for index, part in enumerate(parts):
         if "amount" not in part:
-            raise Invalid.at(f"/{name}/{index}/amount", "required", "With the exact split this is required.")
+            raise Invalid.at(f"/{name}/{index}/amount", "required", "This is required with the exact split.")
     shares = {each: part["amount"] for each, part in zip(_ids(parts, name), parts, strict=True)}
     total = sum(shares.values())
     if total != amount:
         difference = f"{abs(amount - total)} {'less' if total < amount else 'more'} than the amount"
-        raise Invalid.at(f"/{name}", "sum", f"The {subject} come to {total}, {difference}.")
+        raise Invalid.at(f"/{name}", "sum", f"The {subject} add up to {total}, {difference}.")
     return shares
 
 
@@ -144,7 +144,7 @@ def _listed(shares: Shares) -> list[dict[str, Any]]:
     return [{"member_id": member_id, "amount": amount} for member_id, amount in shares.items()]
 
 
-# The modes there are. A mode is here with what it takes and its arithmetic, or it is not there at all.
+# All split modes. To add a mode, add it here with what it takes and its arithmetic.
 modes: dict[str, Mode] = {
     "equal": Mode(takes=(), divide=_equal),
     "exact": Mode(takes=("amount",), divide=_exact),

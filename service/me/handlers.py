@@ -24,8 +24,8 @@ async def get(request: web.Request) -> Record:
 async def update(request: web.Request) -> Record:
     """Change your account.
 
-    A new address or password needs `current_password`. A new password ends your other sessions. Your name in a team
-    stays as it is there.
+    A new e-mail address or password requires `current_password`. A new password ends your other sessions. A new name
+    does not change your name in your teams.
     """
     user = await service.update(
         request.app[DB], request[ACTOR], request.app[SECURITY], peer=peer(request), **request[BODY]

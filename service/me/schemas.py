@@ -1,4 +1,4 @@
-"""What can be changed of one's own account."""
+"""What you can change in your own account."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from service.web.text import Email, Text
 
 
 class AccountChange(Change):
-    """What changes; all else stays as it is. A new address or password needs the current password."""
+    """The fields to change; all others stay unchanged. A new address or password needs the current password."""
 
     example = {"name": "Ada Lovelace"}
 
@@ -22,5 +22,5 @@ class AccountChange(Change):
 
     @validates_schema
     def check_any(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Refuse a change of nothing: the current password alone is none."""
+        """Refuse a request that changes nothing, such as the current password alone."""
         super().check_any({name: value for name, value in data.items() if name != "current_password"})

@@ -19,22 +19,22 @@ from service.web.keys import ACTOR, BODY, DB, QUERY
     refuses=(NotFound, Forbidden, AlreadyMember, TeamFull, TeamArchived),
 )
 async def create(request: web.Request, team_id: str) -> Record:
-    """Add an account by `email`, or a guest by `name`, as one of the team's owners or admins.
+    """Add an account by `email`, or a guest by `name`; only owners and admins can.
 
-    An account that had left comes back as the member it was.
+    An account that had left becomes the same member again.
     """
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
 
 
 @endpoint(Page(Member, by="member_id"), query=MembersQuery, refuses=(NotFound,))
 async def page(request: web.Request, team_id: str) -> Sequence[Record]:
-    """List a team's members, in the order in which they came."""
+    """List a team's members, in the order in which they were first added."""
     return await service.page(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 
 
 @endpoint(Ok(Member), refuses=(NotFound,))
 async def get(request: web.Request, team_id: str, member_id: str) -> Record:
-    """Return a member of a team, former ones too."""
+    """Return a member of a team, active or former."""
     return await service.get(request.app[DB], request[ACTOR], team_id, member_id)
 
 
@@ -42,16 +42,17 @@ async def get(request: web.Request, team_id: str, member_id: str) -> Record:
 async def update(request: web.Request, team_id: str, member_id: str) -> Record:
     """Change a member's name or role.
 
-    Owners change everybody, admins everybody but owners, and everybody their own name. Only owners name owners.
+    Owners can change everybody, admins everybody except owners, and everybody can change their own name. Only owners
+    can make somebody an owner.
     """
     return await service.update(request.app[DB], request[ACTOR], team_id, member_id, **request[BODY])
 
 
 @endpoint(NoContent(), query=MemberRemoval, refuses=(NotFound, Forbidden, LastOwner, OpenBalance, TeamArchived))
 async def delete(request: web.Request, team_id: str, member_id: str) -> None:
-    """Remove a member, or leave.
+    """Remove a member, or leave the team.
 
-    Owners remove everybody, admins everybody but owners, and everybody can leave. A member who still has something to
-    give or to get is not removed by accident: that takes `keep_balance=true`, and the balance stays to be settled.
+    Owners can remove everybody, admins everybody except owners, and everybody can leave. If the member's balance is not
+    zero, this requires `keep_balance=true`, and the balance stays open.
     """
     await service.delete(request.app[DB], request[ACTOR], team_id, member_id, **request[QUERY])

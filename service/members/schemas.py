@@ -13,17 +13,17 @@ from service.web.text import Email, Text
 
 
 class NewMember(Input):
-    """An account by its address, or a guest by a name."""
+    """A new member: an account by its e-mail address, or a guest by a name."""
 
     example = {"name": "Grandma"}
 
-    email = Email(metadata={"description": "Of the account to add."})
-    role = Choice(*roles, metadata={"description": "Of the account to add; `member` unless said."})
-    name = Text(1, 100, metadata={"description": "Of the guest to add."})
+    email = Email(metadata={"description": "The address of the account to add."})
+    role = Choice(*roles, metadata={"description": "The role of the account to add; `member` by default."})
+    name = Text(1, 100, metadata={"description": "The name of the guest to add."})
 
     @validates_schema
     def check_kind(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Refuse what is neither or both."""
+        """Require either an account or a guest, and refuse a role for a guest."""
         if ("email" in data) == ("name" in data):
             raise ValidationError(Reason("Send an `email` to add an account, or a `name` to add a guest.", "one_of"))
         if "name" in data and "role" in data:
@@ -31,7 +31,7 @@ class NewMember(Input):
 
 
 class MemberChange(Change):
-    """What changes; all else stays as it is."""
+    """The fields to change; all others stay unchanged."""
 
     example = {"name": "Granny"}
 
@@ -51,7 +51,7 @@ class MemberRemoval(Input):
     """How to remove a member."""
 
     keep_balance = QueryFlag(
-        load_default=False, metadata={"description": "Let the member go although their balance is not zero."}
+        load_default=False, metadata={"description": "Remove the member even if their balance is not zero."}
     )
 
 
@@ -59,8 +59,10 @@ class Member(Output):
     """A member of a team."""
 
     member_id = fields.UUID(required=True)
-    user_id = fields.UUID(required=True, allow_none=True, metadata={"description": "The account; a guest has none."})
+    user_id = fields.UUID(required=True, allow_none=True, metadata={"description": "The account; null for a guest."})
     name = fields.String(required=True)
     role = fields.String(required=True, metadata={"enum": [*roles, "guest"]})
     joined_at = fields.DateTime(required=True)
-    left_at = fields.DateTime(required=True, allow_none=True, metadata={"description": "Since when a former member."})
+    left_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "When the member left; null if active."}
+    )

@@ -1,4 +1,4 @@
-"""What operators and newcomers look at: health, metrics, the documents."""
+"""Pages for operators and newcomers: health, metrics, documentation."""
 
 import html
 import re
@@ -26,22 +26,22 @@ ui_files = {path.name: path for path in ui.rglob("*") if path.suffix in ui_types
 
 @endpoint(Media("text/html"), public=True)
 async def home(request: web.Request) -> web.Response:
-    """Show where the documents, the health and the metrics are."""
+    """Show links to the documentation, the health checks and the metrics."""
     page = (ui / "home.html").read_text()
     return _html(page.replace("localhost:8080", html.escape(request.host)))
 
 
 class Health(Output):
-    """How the service is."""
+    """The service's health."""
 
     status = fields.String(required=True, metadata={"enum": ["ok"]})
 
 
 @endpoint(Ok(Health), public=True)
 async def live(_: web.Request) -> dict[str, str]:
-    """Tell that the process runs.
+    """Tell whether the process is running.
 
-    Never asks the database: restarting this process would not mend that.
+    Never asks the database: restarting this process would not repair it.
     """
     return {"status": "ok"}
 
@@ -50,7 +50,7 @@ async def live(_: web.Request) -> dict[str, str]:
 async def ready(request: web.Request) -> dict[str, str]:
     """Tell whether requests can be answered.
 
-    The database answers, and the newest migration is applied.
+    They can if the database answers and the newest migration is applied.
     """
     if request.app[LIFECYCLE].stopping:
         raise errors.Unavailable("The service is stopping.", retry_after_seconds=5)
@@ -60,7 +60,7 @@ async def ready(request: web.Request) -> dict[str, str]:
 
 @endpoint(Media("text/plain"), public=True)
 async def metrics(request: web.Request) -> web.Response:
-    """Return the metrics in Prometheus' text format, those of all workers where there are several."""
+    """Return the metrics of all workers in Prometheus' text format."""
     text = request.app[METRICS].text()
     if worker := request.app[WORKER]:
         text = merged([text, *await worker.metrics_of_others()])
@@ -75,13 +75,13 @@ async def document(request: web.Request) -> web.Response:
 
 @endpoint(Media("text/html"), public=True)
 async def docs(_: web.Request) -> web.Response:
-    """Show the API in Swagger UI, to read and to try."""
+    """Show the documentation in Swagger UI, where you can also try the API."""
     return _html((ui / "docs.html").read_text())
 
 
 @endpoint(Media("*/*"), refuses=(errors.NotFound,), public=True)
 async def docs_file(_: web.Request, file: str) -> web.StreamResponse:
-    """Return a script or a style of the pages."""
+    """Return a script, style sheet or icon of the pages."""
     path = ui_files.get(file)
     if path is None:
         raise errors.NotFound

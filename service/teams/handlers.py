@@ -15,7 +15,7 @@ from service.web.keys import ACTOR, BODY, DB, QUERY
 
 @endpoint(Created(Team, at="teams.get"), body=NewTeam)
 async def create(request: web.Request) -> Record:
-    """Make a team; you are its first owner."""
+    """Create a team; you become its first owner."""
     return await service.create(request.app[DB], request[ACTOR], **request[BODY])
 
 
@@ -27,20 +27,20 @@ async def page(request: web.Request) -> Sequence[Record]:
 
 @endpoint(Ok(Team), refuses=(NotFound,))
 async def get(request: web.Request, team_id: str) -> Record:
-    """Return a team of yours."""
+    """Return one of your teams."""
     return await service.get(request.app[DB], request[ACTOR], team_id)
 
 
 @endpoint(Ok(Team), body=TeamChange, refuses=(NotFound, Forbidden, TeamArchived))
 async def update(request: web.Request, team_id: str) -> Record:
-    """Change a team, as one of its owners or admins."""
+    """Change a team; only owners and admins can."""
     return await service.update(request.app[DB], request[ACTOR], team_id, **request[BODY])
 
 
 @endpoint(NoContent(), refuses=(NotFound, Forbidden))
 async def delete(request: web.Request, team_id: str) -> None:
-    """Delete a team for all its members, as one of its owners.
+    """Delete a team for all its members; only owners can.
 
-    Nothing of it is shown any more; its rows are kept.
+    The team is no longer shown anywhere; the database keeps its rows.
     """
     await service.delete(request.app[DB], request[ACTOR], team_id)

@@ -16,17 +16,17 @@ class NewTeam(Input):
     example = {"name": "Trip to Paris", "currency": "EUR"}
 
     name = Text(1, 100, required=True)
-    currency = Currency(required=True, metadata={"description": "Of expenses that name no other."})
+    currency = Currency(required=True, metadata={"description": "The default for expenses."})
 
 
 class TeamChange(Change):
-    """What changes; all else stays as it is."""
+    """The fields to change; all others stay unchanged."""
 
     example = {"name": "Trip to Rome"}
 
     name = Text(1, 100)
-    currency = Currency(metadata={"description": "Of expenses to come; past ones keep theirs."})
-    archived = Flag(metadata={"description": "Whether the team can only be read."})
+    currency = Currency(metadata={"description": "The default for new expenses; existing ones keep theirs."})
+    archived = Flag(metadata={"description": "Whether the team is read-only."})
 
 
 class TeamsQuery(PageQuery):
@@ -34,12 +34,12 @@ class TeamsQuery(PageQuery):
 
 
 class Team(Output):
-    """A team, as you stand in it."""
+    """A team, with your membership in it."""
 
     team_id = fields.UUID(required=True)
     name = fields.String(required=True)
     currency = fields.String(required=True)
-    member_id = fields.UUID(required=True, metadata={"description": "You, as a member."})
+    member_id = fields.UUID(required=True, metadata={"description": "Your member id."})
     role = fields.String(required=True, metadata={"enum": roles})
     revision = fields.Integer(required=True)
     archived_at = fields.DateTime(required=True, allow_none=True)

@@ -1,7 +1,7 @@
-"""What makes a handler an endpoint: what it takes, what it answers, and how it can refuse, declared once.
+"""The `@endpoint` decorator: declares once what a handler takes, what it answers, and how it can refuse.
 
-All contact with aiohttp-apispec is here: its decorators keep the schemas on the handler, where `service.web.openapi`
-finds them; reading and checking a request is our own, because a body must be refused as precisely as it is described.
+Only this module uses aiohttp-apispec: its decorators keep the schemas on the handler, where `service.web.openapi` finds
+them. Requests are read and validated here instead, so that a refusal is as precise as the documentation.
 """
 
 import functools
@@ -21,13 +21,13 @@ from service.web.keys import BODY, QUERY, VERSIONS, Handler
 from service.web.request import read_form, read_json
 from service.web.schemas import Input, Problem, field_errors
 
-# Queries repeat. What was accepted once stays so: the latest day that is accepted only moves on.
+# Clients repeat queries, so accepted ones are cached. They stay valid: the latest accepted day only moves forward.
 accepted_queries_max = 1000
 
-# What a problem document lists at most.
+# The most errors that a problem document lists.
 errors_max = 50
 
-# A strong one: a weak one never matches in If-Match (RFC 9110 §13.1.1).
+# A strong ETag: a weak one never matches in If-Match (RFC 9110 §13.1.1).
 etag_of_ours = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 
 
@@ -43,10 +43,10 @@ def endpoint(
 ) -> Callable[[Callable[..., Awaitable[Any]]], Handler]:
     """Declare a handler: what it takes, what it answers with, and how it can refuse.
 
-    The docstring is its summary and description in the API's document. The handler is called with the path's ids, which
-    are well-formed, by their names; `request[BODY]` and `request[QUERY]` are validated; with `if_match`, the versions
-    that a change is meant for are in `request[VERSIONS]`; unless it is public, `request[ACTOR]` says who acts. It
-    returns the record that the answer is made of.
+    The handler's docstring is its summary and description in the OpenAPI document. The handler gets the path's ids as
+    keyword arguments, validated. `request[BODY]` and `request[QUERY]` are validated, too. With `if_match`,
+    `request[VERSIONS]` has the versions that the client sent. Unless the endpoint is public, `request[ACTOR]` is the
+    authenticated account. The handler returns the record to answer with.
     """
     takes = body or form
     body_schema = takes() if takes else None
@@ -84,7 +84,7 @@ def endpoint(
 
 
 def _sent_versions(request: web.Request) -> list[int] | None:
-    """Return the versions that a change is meant for, or None for `*`; what is no ETag of ours stands for no version.
+    """Return the versions in If-Match, or None for `*`; an ETag that is not in our format adds none.
 
     Raises PreconditionRequired without the header.
     """
@@ -101,7 +101,7 @@ def _check_ids(request: web.Request) -> None:
         if name.endswith("_id"):
             if not identifier.fullmatch(value):
                 raise errors.NotFound(f"The {name} in the path is not a UUID.")
-            # As PostgreSQL renders it: ids are compared, and an expense's seeds the draw of its shares.
+            # As PostgreSQL renders it: ids are compared as text, and an expense's id seeds the rounding of its shares.
             request.match_info[name] = value.lower()
 
 
@@ -125,14 +125,14 @@ def _query(query_string: str) -> dict[str, str]:
         raise errors.Invalid.at("", "not_utf8", "The query is not UTF-8.", place="query") from None
     for name, value in pairs:
         if name in found:
-            raise errors.Invalid.at(f"/{name}", "repeated", "This may be given once.", place="query")
+            raise errors.Invalid.at(f"/{name}", "repeated", "This may be given only once.", place="query")
         found[name] = value
     return found
 
 
 def _implied(body: type[Input] | None, *, if_match: bool, public: bool) -> tuple[type[errors.Refusal], ...]:
     """Return the refusals that follow from what an endpoint takes."""
-    # A query parameter that is not there to be given is refused everywhere.
+    # Every endpoint refuses unknown query parameters.
     found: tuple[type[errors.Refusal], ...] = (errors.Invalid,)
     if body:
         found += (errors.Malformed, errors.RequestTimeout, errors.TooLarge, errors.UnsupportedMediaType)
@@ -144,7 +144,7 @@ def _implied(body: type[Input] | None, *, if_match: bool, public: bool) -> tuple
 
 
 def _document(handler: Handler, *, if_match: bool, public: bool) -> None:
-    """Put the docstring where aiohttp-apispec keeps it."""
+    """Pass the docstring to aiohttp-apispec as summary and description."""
     summary, _, description = (handler.__doc__ or "").partition("\n")
     docs(
         summary=summary.strip(),
@@ -156,7 +156,7 @@ def _document(handler: Handler, *, if_match: bool, public: bool) -> None:
 
 
 def _document_responses(handler: Handler, answer: Answer, refuses: tuple[type[errors.Refusal], ...]) -> None:
-    """Put the responses where aiohttp-apispec keeps them: success, then the problems by status."""
+    """Pass the responses to aiohttp-apispec: success, then the problems by status."""
     status = answer.status
     docs(responses={str(status.value): {"description": status.phrase, **answer.documented()}})(handler)
     by_status: dict[int, list[type[errors.Refusal]]] = {}
@@ -176,6 +176,6 @@ if_match_parameter = {
     "in": "header",
     "name": "If-Match",
     "required": True,
-    "description": "The ETag that you read, or `*`.",
+    "description": "The ETag you read, or `*` for any version.",
     "schema": {"type": "string"},
 }

@@ -1,7 +1,7 @@
-"""The kinds of values that the API takes: strict, with a code and numbers in every refusal.
+"""The field types of the API. They are strict, and every error has a code and names the limit.
 
-Each is a marshmallow field whose limits are also in the OpenAPI document. Nothing is converted: `1.0`, `true` and `"1"`
-are not amounts.
+Each is a marshmallow field whose limits also appear in the OpenAPI document. Nothing is converted: `1.0`, `true` and
+`"1"` are not amounts.
 """
 
 import datetime
@@ -20,42 +20,42 @@ identifier = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII |
 
 
 class Reason(str):
-    """A message with the code that programs read."""
+    """An error message with its machine-readable code."""
 
     __slots__ = ("code",)
     code: str
 
     def __new__(cls, message: str, code: str = "") -> Self:
-        """Return the message, carrying the code."""
+        """Return the message with the code."""
         reason = super().__new__(cls, message)
         reason.code = code
         return reason
 
 
 class Strict(fields.Field[Any]):
-    """A field whose messages carry their key as the code."""
+    """A field whose error messages have their key as the code."""
 
     default_error_messages = {
         "required": "This is required.",
-        "null": "This may not be null.",
+        "null": "This must not be null.",
         "validator_failed": "This is not accepted.",
     }
 
     def __init__(self, *args: Any, limits: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
-        """Add the limits to what is said of the field in the OpenAPI document."""
+        """Add the limits to the field's metadata, which the OpenAPI document shows."""
         metadata = {**(limits or {}), **kwargs.pop("metadata", {})}
         super().__init__(*args, metadata=metadata, **kwargs)
 
     def make_error(self, key: str, **kwargs: Any) -> ValidationError:
-        """Return the error of a key of `error_messages`, with its numbers filled in."""
+        """Return the error for a key of `error_messages`, with its numbers filled in."""
         return ValidationError(Reason(str(self.error_messages[key]).format(**kwargs), key))
 
 
 class Value(Strict):
-    """A field that reads its value and nothing else."""
+    """A field that is read from its value alone."""
 
     def read(self, value: Any) -> Any:
-        """Return what is meant. Raises one of the field's errors."""
+        """Return the validated value. Raises one of the field's errors."""
         raise NotImplementedError
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
@@ -66,9 +66,9 @@ class Amount(Value, fields.Integer):
     """A positive amount in minor units of a currency."""
 
     default_error_messages = {
-        "invalid": "This must be an integer of the currency's minor unit: 12.50 EUR is 1250.",
+        "invalid": "This must be an integer in the currency's minor unit: 12.50 EUR is 1250.",
         "too_small": "This is {value}; it must be at least {minimum}.",
-        "too_large": "This is more than the {maximum} there may be.",
+        "too_large": "This must be at most {maximum}.",
     }
 
     def __init__(self, minimum: int = 1, **kwargs: Any) -> None:
@@ -107,7 +107,7 @@ class QueryFlag(Flag):
 
 
 class Choice(Value, fields.String):
-    """One of some words."""
+    """One of a fixed set of words."""
 
     default_error_messages = {"invalid": "This must be one of: {words}."}
 
@@ -156,7 +156,7 @@ class Day(Value, fields.Date):
     """A date as YYYY-MM-DD, from the year 2000 to a year from today."""
 
     default_error_messages = {
-        "invalid": "This must be a day that there is, as YYYY-MM-DD.",
+        "invalid": "This must be a real date, as YYYY-MM-DD.",
         "out_of_range": "This must be from {earliest} to {latest}.",
     }
 
@@ -175,14 +175,14 @@ class Day(Value, fields.Date):
 
 
 class Limit(Value, fields.Integer):
-    """How many items a page has; more than the most there can be gives the most."""
+    """The number of items on a page; a number above the maximum counts as the maximum."""
 
-    default_error_messages = {"invalid": "This must be a whole number from 1."}
+    default_error_messages = {"invalid": "This must be a whole number, at least 1."}
 
     def __init__(self) -> None:
         super().__init__(
             load_default=limit_default,
-            limits={"minimum": 1, "description": f"{limit_max} at most; more is taken as {limit_max}."},
+            limits={"minimum": 1, "description": f"At most {limit_max}; a higher number counts as {limit_max}."},
         )
 
     def read(self, value: Any) -> int:
@@ -193,12 +193,12 @@ class Limit(Value, fields.Integer):
 
 
 class Several(Strict, fields.List[Any]):
-    """A list of some length."""
+    """A list with a minimum and a maximum length."""
 
     default_error_messages = {
         "invalid": "This must be a list.",
         "too_few": "This has {length} items; it must have at least {minimum}.",
-        "too_many": "This has {length} items, {over} more than the {maximum} there may be.",
+        "too_many": "This has {length} items, {over} more than the maximum of {maximum}.",
     }
 
     def __init__(self, item: fields.Field[Any], minimum: int, maximum: int, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""What happens around every handler, from the outside in: observe, problems, authenticate."""
+"""The middlewares around every handler, from the outside in: observe, problems, authenticate."""
 
 import asyncio
 import logging
@@ -23,14 +23,14 @@ REFUSAL: web.RequestKey[str] = web.RequestKey("refusal", str)
 
 request_id_accepted = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-# A transaction that failed so did nothing, and succeeds when it is tried again.
+# A transaction that failed with one of these changed nothing, and can succeed when it is tried again.
 transient = (asyncpg.InvalidCachedStatementError, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 retry_seconds = 0.05
 
-# What the router and the reading of a body raise, in our words.
+# Our refusals for what aiohttp raises when it routes a request or reads a body.
 of_framework: dict[int, tuple[type[errors.Refusal], str]] = {
-    404: (errors.NotFound, "There is nothing at this path; /docs shows those there are."),
+    404: (errors.NotFound, "There is nothing at this path; /docs lists all paths."),
     405: (errors.MethodNotAllowed, ""),
     413: (errors.TooLarge, ""),
 }
@@ -47,7 +47,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     token = current_request.set((request_id, trace.trace_id))
     lifecycle = request.app[LIFECYCLE]
     lifecycle.begin()
-    status = 499  # The client was gone before there was an answer.
+    status = 499  # The client disconnected before the answer.
     try:
         response = await handler(request)
         status = response.status
@@ -86,7 +86,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         try:
             return await handler(request)
         except transient:
-            # Whoever was in the way goes first.
+            # Let the other transaction finish first.
             await asyncio.sleep(retry_seconds)
             return await handler(request)
     except errors.Refusal as refusal:
@@ -98,12 +98,12 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         kind, detail = of_framework[raised.status]
         refused = kind(detail, headers=allow)
     except (web.RequestPayloadError, ConnectionResetError):
-        refused = errors.Malformed("The body did not arrive whole.")
+        refused = errors.Malformed("The body is incomplete.")
     except transient:
         log.warning("a transaction failed twice", exc_info=True)
         refused = errors.Unavailable()
     except asyncpg.DataError:
-        # The second net: a value that passed validation and that PostgreSQL cannot hold.
+        # The second safety net: a value that passed validation but that PostgreSQL cannot store.
         log.exception("PostgreSQL refused a value")
         refused = errors.Invalid()
     except Exception:
@@ -114,7 +114,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Learn who acts; an endpoint that does not say it is public is not reached without."""
+    """Authenticate the request; only endpoints declared public can be reached without an access token."""
     if request.match_info.http_exception is None and not getattr(request.match_info.handler, "public", False):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
@@ -135,11 +135,11 @@ def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
 
 
 def _team(request: web.Request) -> str | None:
-    """Return the team in the path, where it is an id: a log takes no text from clients."""
+    """Return the team in the path if it is a UUID, so that clients cannot write text to the log."""
     team_id = request.match_info.get("team_id")
     return team_id if team_id and identifier.fullmatch(team_id) else None
 
 
 def _method(request: web.Request) -> str:
-    """Return the method as a label: a client may send any word."""
+    """Return the method as a metric's label; `other` for an unknown one, since a client may send any word."""
     return request.method if request.method in {"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"} else "other"

@@ -1,4 +1,4 @@
-"""Keyset pages: a cursor names the last row seen, so rows that come and go meanwhile shift nothing."""
+"""Keyset pagination: a cursor names the last row seen, so rows added or removed meanwhile shift nothing."""
 
 import base64
 import datetime
@@ -16,7 +16,7 @@ from service.web.text import Text
 first_id = "00000000-0000-0000-0000-000000000000"
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
-# Before all rows in an order that goes down.
+# Keys before all rows in descending order.
 start_keys: dict[str, Any] = {
     "spent_on": datetime.date.max,
     "created_at": datetime.datetime.max.replace(tzinfo=datetime.UTC),
@@ -30,20 +30,20 @@ parsers: dict[str, Callable[[Any], Any]] = {
 
 
 class PageQuery(Input):
-    """The base of what a list is asked with.
+    """The base of the query of a list.
 
-    Loads `after` as the position that the page begins behind: the key of the order that `sort` names (None where the id
-    is all there is to it) and an id; and `limit` as it was sent.
+    Loads `after` as the position after which the page begins: the value that `sort` orders by (None if only the id
+    does) and an id.
     """
 
     start_id: ClassVar[str] = last_id
 
     limit = Limit()
-    after = Text(1, 200, metadata={"description": "The `next` of the page before."})
+    after = Text(1, 200, metadata={"description": "The `next` of the previous page."})
 
     @post_load
     def read_cursor(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Put the position in the cursor's place. Raises Invalid for a cursor that is none, or of another order."""
+        """Replace the cursor by its position. Raises Invalid for a malformed cursor or one of another order."""
         sort = data.get("sort", "id")
         after = data.get("after")
         data["after"] = (start_keys[sort], self.start_id) if after is None else _read(after, sort)
@@ -51,7 +51,7 @@ class PageQuery(Input):
 
 
 def cut(rows: Sequence[Any], query: dict[str, Any], id_name: str) -> tuple[Sequence[Any], str | None]:
-    """Return up to `limit` of the rows, and the cursor of the next page where there is one."""
+    """Return up to `limit` of the rows, and the cursor of the next page if there is one."""
     limit, sort = query["limit"], query.get("sort", "id")
     if len(rows) <= limit:
         return rows, None
@@ -72,5 +72,5 @@ def _read(cursor: str, sort: str) -> tuple[Any, str]:
 
 
 def _not_a_cursor() -> Invalid:
-    detail = "This is not the `next` of a page of this list in this order."
+    detail = "This is not the `next` of a page of this list with the same `sort`."
     return Invalid.at("/after", "not_a_cursor", detail, place="query")

@@ -1,4 +1,4 @@
-"""What is read of a request: its body, within a size and a time and exactly what it says it is; and who sent it."""
+"""Reads a request: its body, within limits of size and time and in an accepted media type; and who sent it."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ form_types = ("application/x-www-form-urlencoded",)
 
 
 async def read_json(request: web.Request) -> Any:
-    """Read a body that is exactly JSON: RFC 8259 without duplicate names (RFC 7493 §2.3) and without NaN.
+    """Read a body of strict JSON: RFC 8259 without duplicate names (RFC 7493 §2.3) and without NaN.
 
     Raises UnsupportedMediaType, RequestTimeout and Malformed; aiohttp raises 413 itself.
     """
@@ -58,14 +58,14 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _integer(digits: str) -> int:
-    """Return the number, or one as far out of range: Python refuses to read thousands of digits."""
+    """Return the number, cut to 20 digits, which are out of range anyway: Python refuses to read thousands."""
     return int(digits[:integer_digits_max])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name appears twice in the object")
     for name in found:
         if not name.isprintable():
             raise ValueError("a name has characters that cannot be printed")
@@ -73,13 +73,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def peer(request: web.Request) -> str:
-    """Return the network address: the hop before the proxies that are trusted, else the peer."""
+    """Return the client's network address: the hop before the trusted proxies, or the peer without them."""
     trusted = request.app[TRUSTED_PROXIES]
     hops = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
     return hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.remote or ""
 
 
 def agent(request: web.Request) -> str:
-    """Return what the client calls itself, to recognise a session by."""
+    """Return the client's User-Agent, by which its session can be recognised."""
     sent = request.headers.get("User-Agent", "")
     return "".join(each for each in sent if each.isprintable())[:200]

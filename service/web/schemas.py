@@ -1,4 +1,4 @@
-"""The bases of schemas, and what their refusals look like in a problem document."""
+"""The base classes of the schemas, and how their errors appear in a problem document."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,9 +9,9 @@ from service.web.fields import Reason
 
 
 class Input(Schema):
-    """The base of what comes in: unknown fields are refused.
+    """The base of request schemas: unknown fields are refused.
 
-    `example` is what Swagger UI offers to send of a body; it would make up a value for every field otherwise.
+    `example` is the body that Swagger UI suggests; without it, Swagger UI would make up a value for every field.
     """
 
     example: ClassVar[dict[str, Any]] = {}
@@ -28,17 +28,17 @@ class Input(Schema):
 
 
 class Change(Input):
-    """The base of a partial update: what is not sent stays as it is."""
+    """The base of a partial update: fields that are not sent stay unchanged."""
 
     @validates_schema
     def check_any(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Refuse a change of nothing."""
+        """Refuse a request that changes nothing."""
         if not data:
-            raise ValidationError(Reason("There is nothing to change in this.", "empty"))
+            raise ValidationError(Reason("Send at least one field to change.", "empty"))
 
 
 class Output(Schema):
-    """The base of what goes out. It only describes: PostgreSQL renders."""
+    """The base of response schemas. They name and document the fields; nothing is serialised with them."""
 
     class Meta:
         """Marshmallow's options; in the document, no field but those named."""
@@ -47,18 +47,22 @@ class Output(Schema):
 
 
 class FieldError(Output):
-    """Why one value is refused."""
+    """Why one value was refused."""
 
     place = fields.String(
-        required=True, data_key="in", metadata={"enum": ["body", "query", "header"], "description": "Where it was."}
+        required=True,
+        data_key="in",
+        metadata={"enum": ["body", "query", "header"], "description": "Part of the request."},
     )
-    pointer = fields.String(required=True, metadata={"description": "A JSON pointer into that place (RFC 6901)."})
-    code = fields.String(required=True, metadata={"description": "A stable word for programs."})
-    detail = fields.String(required=True, metadata={"description": "A sentence for people, with the numbers."})
+    pointer = fields.String(
+        required=True, metadata={"description": "JSON pointer (RFC 6901) to the value in that part."}
+    )
+    code = fields.String(required=True, metadata={"description": "For programs; it does not change."})
+    detail = fields.String(required=True, metadata={"description": "For people, with numbers."})
 
 
 class OpenNet(Output):
-    """What a member still has to get (or, negative, to give) in a currency."""
+    """A member's net in a currency: positive is still to be received, negative to be paid."""
 
     currency = fields.String(required=True)
     net = fields.Integer(required=True)
@@ -72,15 +76,15 @@ class Problem(Output):
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
     instance = fields.String(required=True, metadata={"description": "The request id, as in X-Request-Id and the log."})
-    errors = fields.List(fields.Nested(FieldError), metadata={"description": "With status 422: what to mend."})
-    balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is open."})
+    errors = fields.List(fields.Nested(FieldError), metadata={"description": "With status 422: what to correct."})
+    balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is not settled."})
 
 
 def field_errors(messages: Mapping[Any, Any], place: str, pointer: str = "") -> list[dict[str, str]]:
     """Return marshmallow's nested messages as the flat `errors` of a problem document."""
     found = []
     for key, value in messages.items():
-        # marshmallow files what concerns the whole object under _schema.
+        # marshmallow keeps errors of the whole object under _schema.
         here = pointer if key == "_schema" else f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
         if isinstance(value, Mapping):
             found += field_errors(value, place, here)

@@ -1,4 +1,4 @@
-"""Text and e-mail addresses: what is taken, in one normal form, and nothing that nobody can see."""
+"""Text and e-mail addresses: normalised, and without invisible characters."""
 
 import unicodedata
 from typing import Any
@@ -8,25 +8,25 @@ from marshmallow import fields
 
 from service.web.fields import Value
 
-# Unicode's categories of control characters, lone surrogates, separators of lines, and marks that nobody sees: two
-# names that look the same would not be.
+# Unicode's categories of control characters, lone surrogates, invisible format characters and line separators. With
+# them, two different names could look the same.
 never_in_passwords = {"Cc", "Cs"}
 never_in_text = never_in_passwords | {"Cf", "Zl", "Zp"}
 # Some scripts and emoji need these two.
 joiners = "\u200c\u200d"
-# Letters by category, but blank.
+# These are letters by category, but look blank.
 fillers = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 class Text(Value, fields.String):
-    """Text of some characters, without leading and trailing white space, in Unicode's NFC."""
+    """Text of limited length, in Unicode's NFC, without leading and trailing white space unless `trim` is false."""
 
     default_error_messages = {
         "invalid": "This must be a string.",
-        "unprintable": "This has the character U+{point:04X}, which text may not have.",
-        "blank": "This has nothing in it that can be seen.",
+        "unprintable": "This has the character U+{point:04X}, which is not allowed.",
+        "blank": "This has no visible characters.",
         "too_short": "This has {length} characters; it must have at least {minimum}.",
-        "too_long": "This has {length} characters, {over} more than the {maximum} there may be.",
+        "too_long": "This has {length} characters, {over} more than the maximum of {maximum}.",
     }
 
     def __init__(self, minimum: int, maximum: int, *, lines: bool = False, trim: bool = True, **kwargs: Any) -> None:
@@ -55,11 +55,11 @@ class Text(Value, fields.String):
 
 
 class Email(Value, fields.String):
-    """An e-mail address in its one normal form: see service.auth."""
+    """An e-mail address in its normal form: see service.auth."""
 
     default_error_messages = {
         "invalid": "This must be a string.",
-        "not_email": "This is not an e-mail address that the service takes: {reason}",
+        "not_email": "This is not an accepted e-mail address: {reason}",
     }
 
     def __init__(self, **kwargs: Any) -> None:

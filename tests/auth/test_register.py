@@ -103,11 +103,11 @@ async def test_it_says_what_is_wrong_with_a_password(served, db, subtests):
     for password, code, detail in (
         ("x" * 11, "too_short", "This has 11 characters; it must have at least 12."),
         ("", "too_short", "This has 0 characters; it must have at least 12."),
-        ("x" * 257, "too_long", "This has 257 characters, 1 more than the 256 there may be."),
-        ("battery\u0000horse", "unprintable", "This has the character U+0000, which text may not have."),
-        ("battery\ud800horse", "unprintable", "This has the character U+D800, which text may not have."),
+        ("x" * 257, "too_long", "This has 257 characters, 1 more than the maximum of 256."),
+        ("battery\u0000horse", "unprintable", "This has the character U+0000, which is not allowed."),
+        ("battery\ud800horse", "unprintable", "This has the character U+D800, which is not allowed."),
         (123456789012, "invalid", "This must be a string."),
-        (None, "null", "This may not be null."),
+        (None, "null", "This must not be null."),
     ):
         with subtests.test(ascii(password)[:80]):
             answer = await served.call("POST", path, registration(password=password))

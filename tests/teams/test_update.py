@@ -44,7 +44,7 @@ async def test_it_takes_an_owner_or_an_admin(bob, flat, db, role, status):
     row = await db.fetchrow("select name, revision from teams where team_id = $1", flat.team_id)
     assert tuple(row) == (("Bob's", before + 1) if status == 200 else ("Flat", before))
     if status == 403:
-        assert f"you are {role}" in answer.body["detail"]
+        assert f"your role here is {role}" in answer.body["detail"]
 
 
 async def test_it_keeps_the_currency_of_past_expenses(flat, db):
