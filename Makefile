@@ -12,7 +12,7 @@ help: ## Print the targets
 serve: .venv/local ## Serve the API on 127.0.0.1:8080, on an embedded PostgreSQL unless DATABASE_URL is set
 	@exec $(BIN)/python -m service serve
 
-seed: .venv/local ## Fill a believable instance; the second time it adds nothing
+seed: .venv/local ## Fill the database with realistic sample data; a second run adds nothing
 	@exec $(BIN)/python -m service seed
 
 migrate: .venv/local ## Bring the database's schema up to date

@@ -39,19 +39,19 @@ log = logging.getLogger("service")
 
 
 def main() -> None:
-    """Run a command; a known problem ends it with one line and the status of its StartError."""
+    """Run a command. A StartError ends it with a message of one line and the error's exit status."""
     parser = argparse.ArgumentParser(prog="expenses", description="The Team Expense Tracker API.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (run, about) in {
         "serve": (serve, "serve the API; without DATABASE_URL, on an embedded PostgreSQL"),
         "migrate": (apply, "bring the database's schema up to date"),
-        "seed": (seed, "fill a believable instance; adds nothing the second time"),
-        "check": (check, "tell whether `serve` would start: settings, server, migrations"),
+        "seed": (seed, "fill the database with realistic sample data; a second run adds nothing"),
+        "check": (check, "check whether `serve` would start: settings, server, migrations"),
         "openapi": (print_document, "print the OpenAPI document"),
     }.items():
         commands.add_parser(name, help=about, description=about).set_defaults(run=run)
-    about = "processes that share the address; 1 where something else runs replicas"
+    about = "number of processes that share the address; keep 1 if something else runs replicas"
     commands.choices["serve"].add_argument("--workers", type=_workers, default=1, metavar="N", help=about)
     arguments = vars(parser.parse_args())
     del arguments["command"]
@@ -67,11 +67,11 @@ def main() -> None:
 
 
 def serve(config: Config, *, workers: int) -> None:
-    """Serve until SIGTERM or Ctrl-C, and finish what is in flight."""
+    """Serve until SIGTERM or Ctrl-C, then finish the requests in flight."""
 
     def check() -> None:
         if embedded and embedded.has_ended():
-            raise EmbeddedError(f"The embedded PostgreSQL has ended; {embedded.log} may say why.")
+            raise EmbeddedError(f"The embedded PostgreSQL has stopped; {embedded.log} may say why.")
 
     def work(worker: Worker) -> None:
         uvloop.run(_serve(ready, sockets, worker.check, worker))
@@ -81,7 +81,7 @@ def serve(config: Config, *, workers: int) -> None:
         try:
             sockets = listen(ready.host, ready.port)
         except OSError as error:
-            # create_server adds the address to what the system says, where it was the system.
+            # create_server adds the address to the system's message; strerror() does not. Other errors are <= 0.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise CannotListen(f"Cannot listen on {ready.host}:{ready.port}: {reason}.") from None
         if workers == 1:
@@ -109,10 +109,10 @@ def seed(config: Config) -> None:
 
 
 def check(config: Config) -> None:
-    """Find what would stop `serve`, and change nothing."""
+    """Find what would keep `serve` from starting, without changing anything."""
     require_secret(config)
     if not config.database_url:
-        raise StartError("There is nothing to check without DATABASE_URL: `serve` makes its own database.")
+        raise StartError("Without DATABASE_URL there is nothing to check: `serve` creates its own database.")
     with database(config):
         _say("ready to serve")
 
@@ -124,16 +124,16 @@ def print_document(_: Config) -> None:
 
 @contextmanager
 def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, EmbeddedPostgres | None]]:
-    """Yield the configuration with a database that is there and migrated, and the embedded one that was started.
+    """Yield the configuration with a running, migrated database, and the embedded server if this call started it.
 
-    The embedded one is started and migrated, or used together with the process that has it, where it may be shared. One
-    that is configured must have been migrated before.
+    Without DATABASE_URL, the embedded server is started and migrated; if another process runs it already and `shared`
+    is true, that one is used. With DATABASE_URL, the database must be migrated already.
     """
     require_secret(config)
     if config.database_url:
         _check_server(config)
         if missing := pending(config.database_url):
-            raise MigrationError(f"The database misses {', '.join(missing)}; run `expenses migrate` first.")
+            raise MigrationError(f"The database is missing {', '.join(missing)}; run `expenses migrate` first.")
         yield config, None
         return
     embedded = EmbeddedPostgres(config.data_dir)

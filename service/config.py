@@ -15,7 +15,7 @@ from service.process.exits import ConfigError, SecretError
 
 secret_bytes_min = 32
 
-# What secrets contain that are published with this project, to be replaced or to try it out with.
+# Secrets published with this project contain one of these: placeholders to replace, and secrets for trying it out.
 placeholder = "placeholder"
 development = "development"
 
@@ -27,43 +27,45 @@ def setting(name: str, default: Any, about: str, *, check: Any = None, secret: b
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
-    """What can be set from outside. A secret can also be in a file, named by the variable with `_FILE` behind it."""
+    """All settings. A secret can also be in a file, whose path is in the variable with the suffix `_FILE`."""
 
     database_url: str = setting(
         "DATABASE_URL",
         "",
-        "PostgreSQL 17 or newer, as `postgresql://user:password@host:port/name`; without it an embedded one is started",
+        "PostgreSQL 17 or newer, as `postgresql://user:password@host:port/name`; if unset, an embedded one is started",
         check=validate.Regexp(r"$|postgres(ql)?://", error="must begin with postgresql://"),
         secret=True,
     )
     jwt_secret: str = setting(
         "EXPENSES_JWT_SECRET",
         "",
-        f"Signs the tokens, at least {secret_bytes_min} bytes; needed with `DATABASE_URL`, else made and kept",
+        f"Signs the tokens, at least {secret_bytes_min} bytes; required with `DATABASE_URL`, else generated and kept",
         check=lambda value: not value or validate.Length(secret_bytes_min)(value.encode()),
         secret=True,
     )
     jwt_secret_other: str = setting(
         "EXPENSES_JWT_SECRET_OTHER",
         "",
-        "Tokens signed with it are accepted as well, while one secret takes another's place",
+        "Tokens signed with it are accepted too, while one secret replaces another",
         check=lambda value: not value or validate.Length(secret_bytes_min)(value.encode()),
         secret=True,
     )
     production: bool = setting(
         "EXPENSES_PRODUCTION",
         False,
-        "`true` refuses secrets made for development, and the embedded PostgreSQL",
+        "`true` refuses development secrets and the embedded PostgreSQL",
     )
     allow_unsafe_database: bool = setting(
         "EXPENSES_ALLOW_UNSAFE_DATABASE",
         False,
-        "`true` accepts a PostgreSQL that can lose what it has confirmed: for tests",
+        "`true` accepts a PostgreSQL that can lose committed data; for tests only",
     )
     host: str = setting("EXPENSES_HOST", "127.0.0.1", "The address to listen on")
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
     data_dir: Path = setting(
-        "EXPENSES_DATA_DIR", default_root(), "Where the embedded PostgreSQL keeps its data and the secret"
+        "EXPENSES_DATA_DIR",
+        default_root(),
+        "Where the data of the embedded PostgreSQL and the generated secret are kept",
     )
     log_level: str = setting(
         "EXPENSES_LOG_LEVEL",
@@ -72,7 +74,7 @@ class Config:
         check=validate.OneOf(["debug", "info", "warning", "error"]),
     )
     pool_size: int = setting(
-        "EXPENSES_POOL_SIZE", 10, "Connections to PostgreSQL at most", check=validate.Range(1, 1000)
+        "EXPENSES_POOL_SIZE", 10, "Maximum number of connections to PostgreSQL", check=validate.Range(1, 1000)
     )
     pool_wait_seconds: float = setting(
         "EXPENSES_POOL_WAIT_SECONDS",
@@ -89,22 +91,22 @@ class Config:
     statement_cache_size: int = setting(
         "EXPENSES_STATEMENT_CACHE_SIZE",
         200,
-        "Prepared statements kept per connection; 0 behind a PgBouncer older than 1.21",
+        "Prepared statements kept per connection; set 0 behind a PgBouncer older than 1.21",
         check=validate.Range(0, 10_000),
     )
     access_token_seconds: int = setting(
-        "EXPENSES_ACCESS_TOKEN_SECONDS", 900, "How long an access token is good", check=validate.Range(1, 86_400)
+        "EXPENSES_ACCESS_TOKEN_SECONDS", 900, "How long an access token is valid", check=validate.Range(1, 86_400)
     )
     refresh_token_seconds: int = setting(
         "EXPENSES_REFRESH_TOKEN_SECONDS",
         30 * 86_400,
-        "How long a refresh token is good when it is not used",
+        "How long an unused refresh token is valid",
         check=validate.Range(60, 400 * 86_400),
     )
     argon2_memory_kib: int = setting(
         "EXPENSES_ARGON2_MEMORY_KIB",
         19_456,
-        "Memory of one password hash; not below OWASP's minimum",
+        "Memory of one password hash; at least OWASP's minimum",
         check=validate.Range(19_456, 4_194_304),
     )
     argon2_passes: int = setting(
@@ -116,18 +118,18 @@ class Config:
     audit_seconds: int = setting(
         "EXPENSES_AUDIT_SECONDS",
         300,
-        "How often the whole ledger is audited, by one process for all of them",
+        "How often the whole ledger is audited, by one process on behalf of all",
         check=validate.Range(1, 86_400),
     )
     tracing: bool = setting(
         "EXPENSES_TRACING",
         False,
-        "`true` sends traces to OpenTelemetry; needs the `otel` extra, and has OpenTelemetry's own settings",
+        "`true` exports traces with OpenTelemetry; needs the `otel` extra and OpenTelemetry's own settings",
     )
     trusted_proxies: int = setting(
         "EXPENSES_TRUSTED_PROXIES",
         0,
-        "Proxies in front, whose entries in X-Forwarded-For are believed",
+        "Number of proxies in front whose entries in X-Forwarded-For are trusted",
         check=validate.Range(0, 10),
     )
     shutdown_seconds: float = setting(
@@ -138,7 +140,7 @@ class Config:
     )
 
     def masked(self) -> dict[str, Any]:
-        """Return the settings by variable, fit for a log: secrets only say whether they are set."""
+        """Return the settings by variable, for the log; of secrets, only whether they are set."""
         shown = {}
         for each in fields(self):
             value = getattr(self, each.name)
@@ -156,7 +158,7 @@ def load() -> Config:
     known = {each.metadata["name"]: each for each in fields(Config)}
     for variable in sorted(os.environ):
         if variable.startswith("EXPENSES_") and variable.removesuffix("_FILE") not in known:
-            raise ConfigError(f"{variable} is not a setting; the README lists them all.")
+            raise ConfigError(f"{variable} is not a setting; the README lists all settings.")
     environment = FileAwareEnv(strip_whitespace=True)
     kinds = {
         str: environment.str,
@@ -171,7 +173,7 @@ def load() -> Config:
         try:
             values[each.name] = kind(name, each.default, validate=each.metadata["check"])  # type: ignore[operator]
         except OSError as error:
-            # Not the path: it may be the secret itself, by mistake.
+            # The message leaves out the path, which may be the secret itself by mistake.
             raise ConfigError(f"{name}_FILE is not accepted: {error.strerror}.") from None
         except (EnvError, ValueError) as error:
             about = each.metadata["about"]
@@ -186,7 +188,7 @@ def load() -> Config:
 
 
 def require_secret(config: Config) -> None:
-    """Raise SecretError where what signs tokens is missing and cannot be made."""
+    """Raise SecretError if the secret that signs tokens is missing and cannot be generated."""
     if config.production and not config.database_url:
         raise SecretError("DATABASE_URL is missing: with EXPENSES_PRODUCTION there is no embedded PostgreSQL.")
     if config.database_url and not config.jwt_secret:
@@ -202,17 +204,17 @@ def _refuse_published_secrets(config: Config) -> None:
             value = getattr(config, each.name).lower()
             if placeholder in value:
                 raise SecretError(
-                    f"{each.metadata['name']} holds a {placeholder}: put a secret of your own in its place."
+                    f"{each.metadata['name']} holds a {placeholder}: replace it with a secret of your own."
                 )
             if config.production and development in value:
                 raise SecretError(
-                    f"{each.metadata['name']} holds a secret for {development}, which everybody knows, and"
-                    " EXPENSES_PRODUCTION is true: put one of your own in its place."
+                    f"{each.metadata['name']} holds a published secret for {development}, and EXPENSES_PRODUCTION"
+                    " is true: replace it with a secret of your own."
                 )
 
 
 def _reason(error: Exception) -> str:
-    """Return the validator's words without the variable's name and the list brackets around them."""
+    """Return the validator's message without the variable's name and the list brackets around it."""
     text = str(error).split(" invalid: ", 1)[-1].strip("[]'\"")
     return text if text.endswith(".") else f"{text}."
 

@@ -1,6 +1,6 @@
-"""A believable instance: people, teams, and two years of what they spent, written through the services.
+"""Realistic sample data: people, teams and two years of their expenses, written through the services.
 
-All in one transaction: a run that is killed leaves nothing, and one that finds an account of its own adds nothing.
+All in one transaction: a run that is killed leaves nothing, and a run that finds one of its accounts adds nothing.
 """
 
 import datetime
@@ -26,13 +26,13 @@ from service.web.fields import today
 password = "correct horse battery staple"  # noqa: S105 -- it is shown to everybody who runs this.
 people = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Iris", "Jonas", "Keiko", "Liam")
 past_days = 730
-statement_seconds = 600.0  # The commit checks every entry of all that time.
+statement_seconds = 600.0  # The commit checks all entries of the two years.
 trips = ((610, 596), (342, 325), (64, 49))
 bookings = tuple((first + 75, first + 70) for first, _ in trips)
 
 
 class Party(NamedTuple):
-    """A member of a team: an account by its name, or a guest, who came and maybe left so many days ago."""
+    """A member of a team, an account or a guest; `came` and `left` are in days ago."""
 
     name: str
     role: str = "member"
@@ -41,10 +41,10 @@ class Party(NamedTuple):
 
 
 class Habit(NamedTuple):
-    """Something that a team spends money on again and again, within spells of days ago.
+    """A recurring expense of a team, during `spells`, which are in days ago.
 
     Amounts are multiples of `step` minor units. With `some`, not everybody takes part. Without `per_week` it is due on
-    the first of every month, in exact shares by the size of the rooms.
+    the first of every month, in exact shares that differ, like those of rooms of different sizes.
     """
 
     category: str
@@ -59,7 +59,7 @@ class Habit(NamedTuple):
 
 
 class Team(NamedTuple):
-    """A team; its first party makes it."""
+    """A team; its first party creates it."""
 
     name: str
     currency: str
@@ -116,13 +116,13 @@ seeded = (
 # fmt: on
 
 
-# A write of a team: when it is made, the day that it is of, and who comes or leaves, or what is spent on.
+# A write to a team: when it is recorded, the day it is for, and who joins or leaves, or what is spent on.
 Event = tuple[datetime.datetime, datetime.date, Party | Habit]
 
 
 @dataclass
 class Life:
-    """A team as it is lived: who is in it, as account and as member, and about how much each is ahead."""
+    """The state of a team while it is written: its accounts and members, and about how much each has paid too much."""
 
     db: Transaction
     team: Team
@@ -133,7 +133,7 @@ class Life:
     ahead: Counter[str] = field(default_factory=Counter)
 
     async def happen(self, day: datetime.date, subject: Party | Habit) -> None:
-        """Write what happens on a day; the first party makes the team."""
+        """Write an event of a day; the first party creates the team."""
         owner = self.actors[self.team.parties[0].name]
         if isinstance(subject, Habit):
             await self._spend(subject, day)
@@ -154,7 +154,7 @@ class Life:
         exact, names = habit.per_week is None, self._take_part(habit)
         shares = apportion(amount, {name: 4 + index % 3 if exact else 1 for index, name in enumerate(names)}, str(day))
         amounts = {name: {"amount": shares[name]} if exact else {} for name in names}
-        # Mostly, who is furthest behind pays; a guest cannot record it.
+        # Usually the one who is furthest behind pays. A guest cannot record it, so the team's creator does.
         payer = min(names, key=lambda name: self.ahead[name] + self.random.uniform(0, 2 * amount))
         await expenses.create(
             self.db,
@@ -173,14 +173,14 @@ class Life:
         self.ahead.subtract(shares)
 
     def _take_part(self, habit: Habit) -> list[str]:
-        """Return who takes part: nobody who only watches, no guest in what is fixed, in some things only some."""
+        """Return who takes part: no viewers, no guests in monthly expenses and, with `some`, not everybody."""
         without = {"viewer", "guest"} if habit.per_week is None else {"viewer"}
         names = [each.name for each in self.team.parties if each.name in self.member_ids and each.role not in without]
         return self.random.sample(names, self.random.randint(2, len(names))) if habit.some else names
 
 
 async def fill(config: Config) -> None:
-    """Fill an instance, unless it has one of the accounts, and say how to log in.
+    """Write the sample data, unless one of its accounts exists, and say how to log in.
 
     Raises Unavailable when the database does not answer.
     """
@@ -197,7 +197,7 @@ async def fill(config: Config) -> None:
     except EmailTaken as refusal:
         tqdm.write(f"Nothing was added: {refusal}")
     login = f'{{"email": "{address(people[0])}", "password": "{password}"}}'
-    tqdm.write(f"Log in as {address(people[0])}, or any other of the people, with the password: {password}")
+    tqdm.write(f"Log in as {address(people[0])}, or as any other of these people, with the password: {password}")
     tqdm.write(f"curl http://{config.host}:{config.port}/v1/auth/login --json '{login}'")
 
 
@@ -206,11 +206,11 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
     actors = {}
     for name in people:
         email = address(name)
-        with on_violation("users_email_key", raises=EmailTaken(f"there is an account {email} already.")):
+        with on_violation("users_email_key", raises=EmailTaken(f"the account {email} already exists.")):
             user = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
         actors[name] = Actor(user["user_id"], "")
     stories = [_story(team, random) for team in seeded]
-    # Without a terminal there is no bar, only a line for each team.
+    # Without a terminal there is no progress bar, only a line for each team.
     with tqdm(total=sum(map(len, stories)), unit=" writes", disable=None) as progress:
         for team, story in zip(seeded, stories, strict=True):
             life = Life(transaction, team, actors, random)
@@ -223,12 +223,12 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
 
 
 def address(name: str) -> str:
-    """Return the address of somebody's account."""
+    """Return the e-mail address of a person's account."""
     return f"{name.lower()}@example.com"
 
 
 def _story(team: Team, random: Random) -> list[Event]:
-    """Return all that happens in a team, in its order."""
+    """Return all events of a team, in order."""
     moves = [(days, party) for party in team.parties for days in (party.came, party.left) if days is not None]
     events: list[Event] = [(_morning(days), _morning(days).date(), party) for days, party in moves]
     for days in range(past_days, -1, -1):
@@ -242,9 +242,9 @@ def _story(team: Team, random: Random) -> list[Event]:
 
 
 async def _date(transaction: Transaction, team_id: str, times: list[datetime.datetime]) -> None:
-    """Let a team and all that is in it have happened at the times of its revisions."""
+    """Date a team and everything in it by the times of its revisions."""
     now = datetime.datetime.now(datetime.UTC)
-    # What is spent today would be recorded later.
+    # Expenses of today would otherwise be recorded in the future.
     await queries.seed.date_revisions(transaction, team_id=team_id, times=[min(at, now) for at in times])
     await queries.seed.date_members(transaction, team_id=team_id)
     await queries.seed.date_expenses(transaction, team_id=team_id)

@@ -273,7 +273,7 @@ def test_refuses_data_of_another_major_version(root):
     version.write_text("17\n")
     message = refusal(root)
     version.write_text(installed)
-    assert "of PostgreSQL 17, the installed one is 18" in message
+    assert "made by PostgreSQL 17, but 18 is installed" in message
     assert "pg_dumpall of version 17" in message
     assert "move the directory away" in message
     assert "EXPENSES_DATA_DIR" in message
@@ -404,7 +404,7 @@ def test_leaves_no_half_made_data_when_the_disk_refuses(fresh):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        assert "initdb could not make" in refusal(fresh)
+        assert "initdb could not create" in refusal(fresh)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not [path for path in fresh.iterdir() if path.name.startswith("data")]
@@ -475,7 +475,7 @@ def test_says_why_postgres_stopped_and_lets_go_of_the_directory(root):
 
 
 def test_gives_up_when_postgres_is_not_ready_in_time(root):
-    assert "not ready in 0 seconds" in refusal(root, timeout_seconds=0)
+    assert "not ready within 0 seconds" in refusal(root, timeout_seconds=0)
 
 
 def test_keeps_its_lock_and_its_log_to_itself(root):
@@ -581,7 +581,7 @@ def test_gives_one_secret_to_all_who_ask_at_once(fresh):
 def test_refuses_a_secret_that_is_too_short(fresh):
     kept_secret(fresh)
     (fresh / "jwt-secret").write_text("short")
-    with pytest.raises(EmbeddedError, match="remove it"):
+    with pytest.raises(EmbeddedError, match="delete it"):
         kept_secret(fresh)
 
 

@@ -172,7 +172,7 @@ def test_gives_up_waiting_for_another_migrator(empty_database, tmp_path):
     with psycopg.connect(empty_database, autocommit=True) as other:
         other.execute("select pg_advisory_lock(%s)", (LOCK_KEY,))
         other.execute("set idle_session_timeout = '20s'")  # A waiter without an end fails the test, and does not hang.
-        with pytest.raises(MigrationError, match=r"another migration still runs after 0\.3 s"):
+        with pytest.raises(MigrationError, match=r"another migration is still running after 0\.3 s"):
             migrate(empty_database, tmp_path, wait_seconds=0.3)
     assert tables(empty_database) == []
     assert migrate(empty_database, tmp_path) == ["0001.one"]
@@ -217,7 +217,7 @@ def test_keeps_nothing_of_a_file_that_fails(empty_database, tmp_path):
     )
     with pytest.raises(MigrationError) as caught:
         migrate(empty_database, tmp_path)
-    assert str(caught.value) == '0002.two.sql failed, nothing of it was kept: relation "three" does not exist'
+    assert str(caught.value) == '0002.two.sql failed, all of it was rolled back: relation "three" does not exist'
     assert tables(empty_database) == ["one"]
     assert pending(empty_database, tmp_path) == ["0002.two"]
     write(tmp_path, TWO)
@@ -227,7 +227,7 @@ def test_keeps_nothing_of_a_file_that_fails(empty_database, tmp_path):
 def test_says_that_a_file_without_a_transaction_failed_half_way(empty_database, tmp_path):
     text = "-- depends: 0001.one\n-- transactional: false\ncreate table two (x int);\ninsert into three values (1);"
     write(tmp_path, TWO | {"0002.two.sql": text})
-    with pytest.raises(MigrationError, match=r"0002\.two\.sql failed, what it did before that was kept: relation"):
+    with pytest.raises(MigrationError, match=r"0002\.two\.sql failed, its statements before that were kept: relation"):
         migrate(empty_database, tmp_path)
     assert tables(empty_database) == ["one", "two"]
     assert pending(empty_database, tmp_path) == ["0002.two"]
@@ -305,7 +305,7 @@ def test_does_not_roll_back_past_a_file_with_no_way_back(empty_database, tmp_pat
 @pytest.mark.parametrize("count", [0, -1])
 def test_does_not_roll_back_a_count_that_makes_no_sense(empty_database, tmp_path, count):
     migrate(empty_database, write(tmp_path, TWO))
-    with pytest.raises(MigrationError, match="only 1 or more"):
+    with pytest.raises(MigrationError, match="the count must be at least 1"):
         rollback(empty_database, tmp_path, count=count)
     assert tables(empty_database) == ["one", "two"]
 
@@ -444,7 +444,7 @@ def test_says_how_a_url_is_written(dsn, tmp_path):
 
 def test_says_that_the_database_refused(empty_database, tmp_path):
     dsn = psycopg.conninfo.make_conninfo(empty_database, dbname="nowhere")
-    with pytest.raises(MigrationError, match=r'the database refused: .*"nowhere" does not exist'):
+    with pytest.raises(MigrationError, match=r'the database reported: .*"nowhere" does not exist'):
         migrate(dsn, write(tmp_path, ONE))
 
 

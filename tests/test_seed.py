@@ -1,4 +1,4 @@
-"""The demo instance: that it is believable, adds up, can be logged in to, and comes whole or not at all."""
+"""The sample data: that it is realistic, adds up, can be logged in to, and comes whole or not at all."""
 
 import asyncio
 import datetime
@@ -190,7 +190,7 @@ async def test_adds_nothing_the_second_time(config, db, capsys):
     before = await all_rows(db)
     await fill(config)
     assert await all_rows(db) == before
-    assert "Nothing was added: there is an account anna@example.com already." in capsys.readouterr().out
+    assert "Nothing was added: the account anna@example.com already exists." in capsys.readouterr().out
 
 
 async def test_adds_nothing_where_one_of_the_addresses_has_an_account(fresh, connected):

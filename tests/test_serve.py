@@ -119,4 +119,4 @@ def test_it_ends_when_its_postgresql_does(data_dir):
         postmaster = int((data_dir / "data/postmaster.pid").read_text().splitlines()[0])
         os.kill(postmaster, signal.SIGKILL)
         assert served.process.wait(ANSWER_SECONDS_MAX) == 8
-        assert "The embedded PostgreSQL has ended" in served.output().splitlines()[-1]
+        assert "The embedded PostgreSQL has stopped" in served.output().splitlines()[-1]

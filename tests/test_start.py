@@ -167,7 +167,7 @@ def test_a_database_that_is_too_old_is_not_served(command, database, monkeypatch
     before = contents(database)
     done = command("check", **on(database))
     assert done.returncode == 6
-    assert re.fullmatch(r"expenses: This is PostgreSQL 1[78].*; 99 or newer is needed\.", complaint(done))
+    assert re.fullmatch(r"expenses: The database is PostgreSQL 1[78].*; 99 or newer is required\.", complaint(done))
     assert contents(database) == before
 
 

@@ -1,4 +1,4 @@
-"""What operators ask for."""
+"""The readiness check."""
 
 from service.errors import Unavailable
 from service.ops.monitor import migration_ids
@@ -6,7 +6,7 @@ from service.postgres.pool import Connectable, queries
 
 
 async def require_migrated(db: Connectable) -> None:
-    """Raise Unavailable where the newest migration is not applied, or the database does not answer."""
+    """Raise Unavailable if the newest migration is not applied or the database does not answer."""
     newest = migration_ids()[-1]
     if not await queries.ops.migrated(db, migration_id=newest):
         raise Unavailable(f"The migration {newest} is not applied.", retry_after_seconds=5)

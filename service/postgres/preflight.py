@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL server is one that the ledger can be kept on."""
+"""Checks whether a PostgreSQL server is fit to keep the ledger."""
 
 import asyncpg
 
@@ -11,7 +11,7 @@ connect_seconds = 10
 
 
 async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
-    """Look at the server. Raises ConfigError, DatabaseUnreachable, DatabaseTooOld or DatabaseNotDurable."""
+    """Check the server. Raises ConfigError, DatabaseUnreachable, DatabaseTooOld or DatabaseNotDurable."""
     connection_arguments(url)
     try:
         connection = await asyncpg.connect(url, timeout=connect_seconds)
@@ -20,16 +20,16 @@ async def check_server(url: str, *, is_unsafe_allowed: bool) -> None:
         finally:
             await connection.close(timeout=connect_seconds)
     except (ValueError, OverflowError):
-        # Not in asyncpg's words: of a URL that it takes apart wrongly they show the password.
+        # asyncpg's own message would show the password of a URL that it parses wrongly.
         raise ConfigError("DATABASE_URL is not of the form postgresql://user:password@host:port/name.") from None
     except (asyncpg.PostgresError, *unavailable) as error:
         answer = " ".join(str(error).split()) or f"no answer within {connect_seconds} s"
-        said = "is not reached" if isinstance(error, OSError) else "does not let us in"
+        said = "cannot be reached" if isinstance(error, OSError) else "refuses the connection"
         raise DatabaseUnreachable(f"The database {said}: {answer}") from error
     if server["major"] < oldest_major:
-        raise DatabaseTooOld(f"This is PostgreSQL {server['version']}; {oldest_major} or newer is needed.")
+        raise DatabaseTooOld(f"The database is PostgreSQL {server['version']}; {oldest_major} or newer is required.")
     if server["unsafe_settings"] and not is_unsafe_allowed:
         raise DatabaseNotDurable(
-            f"PostgreSQL has {' and '.join(server['unsafe_settings'])} off, so what it confirms can be lost."
-            " Turn them on; for tests, EXPENSES_ALLOW_UNSAFE_DATABASE=true lets it pass."
+            f"PostgreSQL has {' and '.join(server['unsafe_settings'])} off, so committed data can be lost."
+            " Turn that on; for tests, you can set EXPENSES_ALLOW_UNSAFE_DATABASE=true instead."
         )

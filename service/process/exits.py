@@ -1,13 +1,13 @@
-"""What stops the start, or the service: one line that a person can act on, and an exit status that a script can.
+"""The errors that end the process, each with a message of one line for people and an exit status for scripts.
 
-* StartError, 1: anything else that is known
+* StartError, 1: any other known problem
   + ConfigError, 2: a setting is wrong or unknown
-    - SecretError, 3: a secret is missing, or is one that everybody knows
+    - SecretError, 3: a secret is missing, or is a published one
   + DatabaseUnreachable, 4
   + MigrationError, 5: migrations are missing, or failed
   + DatabaseTooOld, 6
   + DatabaseNotDurable, 7
-  + EmbeddedError, 8: the embedded PostgreSQL cannot start, or has ended
+  + EmbeddedError, 8: the embedded PostgreSQL cannot start, or has stopped
   + CannotListen, 9
 """
 
@@ -15,43 +15,43 @@ from typing import ClassVar
 
 
 class StartError(Exception):
-    """Something that stops the start, or the service; the message is one line and never holds a secret's value."""
+    """An error that ends the process; the message is one line and never contains a secret."""
 
     status: ClassVar[int] = 1
 
 
 class ConfigError(StartError):
-    """A setting is not accepted, or is not one."""
+    """A setting's value is not accepted, or there is no such setting."""
 
     status = 2
 
 
 class SecretError(ConfigError):
-    """A secret is missing, or is a placeholder, or is known to everybody and this is production."""
+    """A secret is missing, is a placeholder or, in production, is a published one."""
 
     status = 3
 
 
-class DatabaseUnreachable(StartError):  # noqa: N818 -- the name says what is so.
-    """The database does not answer, or lets nobody in."""
+class DatabaseUnreachable(StartError):  # noqa: N818 -- the name states the problem.
+    """The database does not answer, or refuses the connection."""
 
     status = 4
 
 
 class MigrationError(StartError):
-    """What went wrong with the migrations."""
+    """Migrations are missing, or failed."""
 
     status = 5
 
 
 class DatabaseTooOld(StartError):  # noqa: N818 -- as above.
-    """The database is older than the oldest that is supported."""
+    """The database's version is older than the oldest supported one."""
 
     status = 6
 
 
 class DatabaseNotDurable(StartError):  # noqa: N818 -- as above.
-    """The database would lose what it has confirmed when its machine fails."""
+    """The database would lose committed data if its machine failed."""
 
     status = 7
 
@@ -63,6 +63,6 @@ class EmbeddedError(StartError):
 
 
 class CannotListen(StartError):  # noqa: N818 -- as above.
-    """The address is taken, or is not one of this machine."""
+    """The address is in use, or does not belong to this machine."""
 
     status = 9
