@@ -1,5 +1,5 @@
 -- name: account(email)^
--- The account with an address, for a log-in; nothing when there is none.
+-- The account with an e-mail address, for a log-in; no row if there is none.
 select
     user_id,
     email,

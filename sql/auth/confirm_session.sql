@@ -1,6 +1,6 @@
 -- name: confirm_session(session_id, user_id, checked_hash)$
--- End a session that was just begun where the password was changed in between; nothing where it is still the one that was
--- checked. A change of the password ends the other sessions after its commit, too, so that one of the two sees the other.
+-- End a session that was just opened if the password was changed meanwhile; return nothing if the checked password is
+-- still the current one. A password change ends the other sessions after its commit, so one of the two sees the other.
 update sessions
 set revoked_at = now()
 where

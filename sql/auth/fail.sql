@@ -1,5 +1,5 @@
 -- name: fail(key_hashes, window_seconds)$
--- Count a failed log-in under each key, in a new window where the last one has ended.
+-- Count a failed log-in under each key; start a new window if the last one has ended.
 insert into login_failures (key_hash, window_started_at, failures)
 select
     tried.key_hash,

@@ -1,5 +1,5 @@
 -- name: failures(key_hashes, window_seconds)
--- How often log-ins failed under each key in its window, and how long that still lasts.
+-- The number of failed log-ins under each key in its window, and how long the window still lasts.
 select
     key_hash,
     failures,

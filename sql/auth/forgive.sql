@@ -1,5 +1,5 @@
 -- name: forgive(key_hashes)$
--- Forget the failed log-ins under each key; in the order in which auth.fail takes them, so that the two cannot deadlock.
+-- Delete the failed log-ins of each key, in the order in which auth.fail takes them, so that the two cannot deadlock.
 delete from login_failures
 where
     key_hash in (

@@ -1,5 +1,5 @@
 -- name: open_session(session_id, user_id, checked_hash, refresh_hash, lifetime_seconds, client)$
--- Begin a session; nothing when the password that was checked is the account's no longer. auth.confirm_session follows.
+-- Open a session; return nothing if the checked password is no longer the account's. auth.confirm_session follows.
 insert into sessions (session_id, user_id, refresh_hash, expires_at, client)
 select
     :session_id,

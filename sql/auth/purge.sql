@@ -1,5 +1,5 @@
 -- name: purge(window_seconds, kept_seconds)$
--- Drop counts of failures whose window has ended, and sessions that ended long ago; say how many of these.
+-- Delete counts of failures whose window has ended, and sessions that ended long ago; return how many sessions.
 with
 failures as (
     delete from login_failures

@@ -1,6 +1,6 @@
 -- name: refresh(session_id, token_hash, next_hash, lifetime_seconds, grace_seconds)^
--- Rotate a session's refresh token and return its account; nothing when the token is not the session's.
--- The token before stays good for a moment, for a client that never got the answer: it leads to the same next one.
+-- Rotate a session's refresh token and return its account; no row if the token is not the session's. The previous token
+-- stays valid for a moment, for a client that never got the answer: it leads to the same next token.
 update sessions
 set
     refresh_hash = :next_hash,

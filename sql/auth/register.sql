@@ -1,5 +1,5 @@
 -- name: register(email, name, password_hash)^
--- Add an account. The constraint users_email_key refuses an address that has one.
+-- Add an account. The constraint users_email_key refuses an address that is taken.
 insert into users (email, name, password_hash)
 values (:email, :name, :password_hash)
 returning

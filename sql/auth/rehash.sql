@@ -1,5 +1,5 @@
 -- name: rehash(user_id, old_hash, new_hash)$
--- Keep a password under stronger parameters, unless it was changed meanwhile.
+-- Store a password's hash with stronger parameters, unless the password was changed meanwhile.
 update users
 set password_hash = :new_hash
 where

@@ -1,5 +1,5 @@
 -- name: revoke(session_id)$
--- End a session; nothing when it has ended before.
+-- End a session; return nothing if it has ended already.
 update sessions
 set revoked_at = now()
 where

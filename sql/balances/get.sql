@@ -1,6 +1,7 @@
 -- name: get(team_id, user_id)^
--- What every member paid, owes and has to get (or, negative, to give), by currency, at the team's revision; nothing for
--- a stranger. Active members without entries stand at zero; former members are listed until they are settled.
+-- What every member paid, owes and is to receive (or, negative, to pay), by currency, at the team's revision; no row if
+-- the actor is not in the team. Active members without entries have zero; former members are listed until they are
+-- settled.
 with
 team as (
     select

@@ -1,6 +1,7 @@
 -- name: create(team_id, user_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, everybody, former_ids, member_ids, paid, owed)^
--- Record an expense with its entries, or say why not. `everybody` is null, or all active members, between whom it is
--- split; all who are named are active, but for `former_ids`. Asked while the team is locked, after expenses.prepare.
+-- Record an expense with its entries, or return the refusal. `everybody` is null, or all active members if they share
+-- the expense. All members it names are active, except for `former_ids`. Runs while the team is locked, after
+-- expenses.prepare.
 with
 verdict as (
     select

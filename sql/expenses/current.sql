@@ -1,6 +1,6 @@
 -- name: current(team_id, user_id, expense_id, versions)^
--- What a change of a live expense starts from: what it is, what was typed, and who is active; or why the actor may not
--- change it, at one of some versions, or at any where they are null. Asked while the team is locked.
+-- The live expense that is to be changed, with what was typed and the active members; or the refusal, if the actor may
+-- not change it or its version is not in `versions` (null accepts any). Runs while the team is locked.
 with
 actor as (
     select actors.*

@@ -1,6 +1,6 @@
 -- name: delete(team_id, user_id, revision, expense_id, versions)^
--- Take an expense and its entries out of the ledger, or say why not; the expense keeps all that a restore needs. It must
--- have one of some versions, or any where they are null. Asked while the team is locked.
+-- Remove an expense and its entries from the ledger, or return the refusal; the expense keeps all that a restore needs.
+-- Its version must be in `versions` (null accepts any). Runs while the team is locked.
 with
 actor as (
     select actors.*

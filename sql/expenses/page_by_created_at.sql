@@ -1,5 +1,5 @@
 -- like: page_by_spent_on
--- A team's live expenses, last recorded first. What is replaced stands in the other file exactly once.
+-- A team's live expenses, last recorded first. Each text to replace occurs exactly once in the other file.
 -- replace: page_by_spent_on with page_by_created_at
 -- replace: last spent first with last recorded first
 -- replace: (live_expenses.spent_on, with (live_expenses.created_at,

@@ -1,5 +1,5 @@
 -- name: page_by_spent_on(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, size)
--- A team's live expenses, last spent first, from the one after (`after_key`, `after_id`); a null filter lets all through.
+-- A team's live expenses, last spent first, after the position (`after_key`, `after_id`); null filters do nothing.
 select live_expenses.*
 from live_expenses
 where

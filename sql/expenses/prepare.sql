@@ -1,6 +1,6 @@
 -- name: prepare(team_id, user_id)^
--- Begin recording an expense: lock the team as teams.lock does, and tell all that a split needs to know, or why there can
--- be none. What this saw may be older than the lock it waited for; expenses.create decides.
+-- Begin to record an expense: lock the team as teams.lock does, and return what the split needs to know, or the
+-- refusal. What this reads may be older than the lock it waited for; expenses.create decides.
 with
 team as (
     update teams

@@ -1,5 +1,5 @@
 -- name: update(team_id, actor_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, member_ids, paid, owed)^
--- Put an expense and its entries in place of what they were. Asked while the team is locked, after expenses.current.
+-- Replace an expense's columns and entries. Runs while the team is locked, after expenses.current.
 with
 before as (
     select to_jsonb(expenses) as record

@@ -1,5 +1,5 @@
 -- name: get(user_id)^
--- The account of the actor; nothing when it was deleted.
+-- The actor's account; no row if it was deleted.
 select
     user_id,
     email,

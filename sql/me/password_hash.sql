@@ -1,5 +1,5 @@
 -- name: password_hash(user_id)$
--- What the actor's password is checked against.
+-- The hash that the actor's password is checked against.
 select password_hash
 from users
 where

@@ -1,6 +1,5 @@
 -- name: update(user_id, checked_hash, email, name, password_hash)^
--- Change the actor's account; null leaves a field as it is. Nothing when the password that was checked is no longer
--- the account's.
+-- Change the actor's account; null leaves a field unchanged. No row if the checked password is no longer the account's.
 update users
 set
     email = coalesce(:email, users.email),

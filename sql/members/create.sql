@@ -1,6 +1,6 @@
 -- name: create(team_id, user_id, revision, email, name, role, members_max)^
--- Add the account with an address, or take back one that had left; with a null address, add a guest with a name. Or say
--- why not. Asked while the team is locked.
+-- Add the account with an address, or restore one that had left; with a null address, add a guest by name. Or return
+-- the refusal. Runs while the team is locked.
 with
 actor as (
     select actors.*

@@ -1,6 +1,6 @@
 -- name: delete(team_id, user_id, revision, member_id, keep_balance)^
--- Make an active member a former one, or say why not. An owner removes all, an admin all but owners, everybody
--- themselves. Asked while the team is locked.
+-- Make an active member a former one, or return the refusal. Owners can remove everybody, admins everybody except
+-- owners, and everybody themselves. Runs while the team is locked.
 with
 actor as (
     select actors.*

@@ -1,5 +1,5 @@
 -- name: get(team_id, user_id, member_id)^
--- A member of one of the actor's teams, former members too.
+-- A member of one of the actor's teams, active or former.
 select
     member_id,
     user_id,

@@ -1,5 +1,5 @@
 -- name: page(team_id, user_id, status, after_id, size)
--- A team's members in the order in which they first joined, from the one after `after_id`.
+-- A team's members in the order in which they first joined, after the one with the id `after_id`.
 select
     member_id,
     user_id,

@@ -1,6 +1,6 @@
 -- name: update(team_id, user_id, revision, member_id, name, role)^
--- Change an active member's name or role, or say why not; null leaves it as it is. An owner changes all, an admin all but
--- owners, everybody their own name. Asked while the team is locked.
+-- Change an active member's name or role, or return the refusal; null leaves a field unchanged. Owners can change
+-- everybody, admins everybody except owners, and everybody their own name. Runs while the team is locked.
 with
 actor as (
     select actors.*

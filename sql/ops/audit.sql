@@ -1,6 +1,6 @@
 -- name: audit(every_seconds)$
--- Audit the whole ledger, unless that was done lately or somebody else is at it; say how many teams it found unbalanced.
--- The counts are subqueries, so that nothing is counted where nothing is due.
+-- Audit the whole ledger, unless that was done recently or is being done; return how many teams it found unbalanced.
+-- The counts are subqueries, so that nothing is counted if no audit is due.
 with
 due as (
     select is_only

@@ -1,5 +1,5 @@
 -- name: audited(every_seconds)^
--- What the last audit found, and whether the next is due.
+-- The result of the last audit, and whether the next one is due.
 select
     accounts,
     teams,

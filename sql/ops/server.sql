@@ -1,5 +1,5 @@
 -- name: server()^
--- Which PostgreSQL this is, and whether what it confirms survives a failure of its machine.
+-- The server's version, and the settings that would let it lose committed data when its machine fails.
 select
     current_setting('server_version') as version,
     current_setting('server_version_num')::int / 10000 as major,

@@ -1,5 +1,5 @@
 -- name: date_accounts(user_ids)$
--- Let accounts be a day older than their first membership.
+-- Date accounts a day before their first membership.
 update users
 set created_at = first.joined_at - interval '1 day'
 from (

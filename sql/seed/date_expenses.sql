@@ -1,5 +1,5 @@
 -- name: date_expenses(team_id)$
--- Let a team's expenses have been recorded when its revisions say.
+-- Date a team's expenses by the team's revisions.
 update expenses
 set
     created_at = revisions.at,

@@ -1,5 +1,5 @@
 -- name: date_history(team_id)$
--- Put the times of teams, members and expenses also into what the revisions tell of them.
+-- Copy the dates of teams, members and expenses into the records that the revisions hold.
 update revisions
 set
     after = revisions.after || coalesce(

@@ -1,5 +1,5 @@
 -- name: date_members(team_id)$
--- Let members have joined and left when the team's revisions say; the one who made the team joined with it.
+-- Date the joining and leaving of members by the team's revisions; the creator joined when the team was created.
 update members
 set
     joined_at = past.joined_at,

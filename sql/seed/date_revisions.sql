@@ -1,5 +1,5 @@
 -- name: date_revisions(team_id, times)$
--- Say when each revision of a team was written, from the first one on, which made the team.
+-- Set when each revision of a team was written; the first one created the team.
 with
 dated as (
     update revisions

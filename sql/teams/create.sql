@@ -1,5 +1,5 @@
 -- name: create(user_id, name, currency)^
--- Add a team whose first member is the actor, as its owner. Nothing where the account is gone.
+-- Add a team with the actor as its first member and owner. No row if the account was deleted.
 with
 team as (
     insert into teams (name, currency)

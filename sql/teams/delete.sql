@@ -1,5 +1,6 @@
 -- name: delete(team_id, user_id, revision)^
--- Mark a team as deleted, or say why not: nobody finds it any more, its rows stay. Asked while the team is locked.
+-- Mark a team as deleted, or return the refusal: it is hidden from everybody, but its rows stay. Runs while the team is
+-- locked.
 with
 verdict as (
     select

@@ -1,5 +1,5 @@
 -- name: get(team_id, user_id)^
--- A team of the actor.
+-- One of the actor's teams.
 select
     teams.team_id,
     teams.name,

@@ -1,5 +1,5 @@
 -- name: is_visible(team_id, user_id)$
--- Whether the actor is in a team: asked when a read found nothing in it.
+-- Whether the actor is in a team; runs after a read found nothing in it.
 select exists(
     select 1
     from actors

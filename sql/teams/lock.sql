@@ -1,6 +1,6 @@
 -- name: lock(team_id, user_id)$
--- Begin a write: lock the team and take its next revision; nothing for a stranger. While it waited for the lock the
--- memberships may have changed: the statement that follows decides who may write.
+-- Begin a write: lock the team and return its next revision, or nothing if the actor is not in the team. While this
+-- waited for the lock the memberships may have changed: the statement that follows decides who may write.
 update teams
 set revision = teams.revision + 1
 from actors

@@ -1,5 +1,5 @@
 -- name: page(user_id, after_id, size)
--- The actor's teams, newest first, from the one after `after_id`.
+-- The actor's teams, newest first, after the one with the id `after_id`.
 select
     teams.team_id,
     teams.name,

@@ -1,6 +1,6 @@
 -- name: update(team_id, user_id, revision, name, currency, archived)^
--- Change a team, or say why not; null leaves a field as it is. An archived team takes no other change before it is taken
--- back. Asked while the team is locked.
+-- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before any
+-- other change. Runs while the team is locked.
 with
 actor as (
     select actors.*
