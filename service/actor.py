@@ -1,4 +1,4 @@
-"""Who sends a request."""
+"""The account that sends a request."""
 
 from dataclasses import dataclass
 

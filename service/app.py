@@ -1,4 +1,4 @@
-"""The composition root: reads as the order in which the service starts."""
+"""The composition root, in the order in which the service starts."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -28,9 +28,9 @@ from service.web.traffic import Traffic
 
 
 def create_app(config: Config, worker: Worker | None = None) -> web.Application:
-    """Return the service, ready to be run; the database must be reachable and migrated when it starts.
+    """Return the app, ready to run; the database must be reachable and migrated when it starts.
 
-    `worker` is which of several processes behind the same address this is, where there are several.
+    `worker` says which one this process is of several behind the same address.
     """
     app = web.Application(middlewares=[observe, problems, authenticate], client_max_size=body_bytes_max)
     app[TRUSTED_PROXIES] = config.trusted_proxies
@@ -40,10 +40,10 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app[WORKER] = worker
     app[LIFECYCLE] = Lifecycle(metrics)
     if config.tracing:
-        from service.telemetry.opentelemetry import trace  # noqa: PLC0415 -- of an extra, which is not installed by default.
+        from service.telemetry.opentelemetry import trace  # noqa: PLC0415 -- the extra `otel` is not installed by default.
 
         trace(app)
-    # aiohttp tries what begins alike in turn, and the deepest are asked for most.
+    # aiohttp tries routes with the same beginning in turn, and the deepest paths are requested most.
     for method, path, handler, name in sorted(routes, key=lambda route: -route[1].count("/")):
         if method == "GET":
             app.router.add_get(path, handler, name=name)
@@ -94,7 +94,7 @@ async def _database(config: Config, app: web.Application) -> AsyncIterator[None]
 
 
 async def _worker(app: web.Application) -> AsyncIterator[None]:
-    """Let the other workers read this one's metrics."""
+    """Let the other workers read this worker's metrics."""
     if worker := app[WORKER]:
         async with worker.answering(app[METRICS].text):
             yield

@@ -1,7 +1,7 @@
 """The whole API on one screen: method, path, handler, name.
 
-A name is the handler's, the service function's, the SQL file's, the test file's, the operation id's, and the label in
-metrics and logs.
+The name is shared by the handler, the service function, the SQL file and the test file. It is also the operation id in
+the OpenAPI document, and the route's label in metrics and logs.
 """
 
 from service.auth import handlers as auth

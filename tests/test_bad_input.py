@@ -530,9 +530,9 @@ async def test_it_survives_made_up_cursors(world, subtests):
 
 
 SPLITS = [
-    ({"split": "exact", "shares": (4000, 4999)}, "/participants", "The shares add up to 8999, 1 less than the amount."),
-    ({"split": "exact", "shares": (4000, 5001)}, "/participants", "The shares add up to 9001, 1 more than the amount."),
-    ({"split": "exact", "shares": (0, 0)}, "/participants", "The shares add up to 0, 9000 less than the amount."),
+    ({"split": "exact", "shares": (4000, 4999)}, "/participants", "The shares come to 8999, 1 less than the amount."),
+    ({"split": "exact", "shares": (4000, 5001)}, "/participants", "The shares come to 9001, 1 more than the amount."),
+    ({"split": "exact", "shares": (0, 0)}, "/participants", "The shares come to 0, 9000 less than the amount."),
     ({"split": "exact", "shares": (10**12, 10**12)}, "/participants", "add up to 2000000000000, 1999999991000 more"),
     ({"split": "exact", "shares": (9000, None)}, "/participants/1/amount", "required"),
     ({"split": "equal", "shares": (4500, 4500)}, "/participants/0/amount", "equal split computes the amounts"),

@@ -243,7 +243,7 @@ async def test_nobody_waits_longer_than_allowed(database):
         with pytest.raises(Unavailable) as refused:
             await ask(pool, PID)
         assert 0.2 <= time.perf_counter() - started < 1
-        assert str(refused.value) == "The database does not answer just now. Send the request again."
+        assert str(refused.value) == "The database does not answer right now. Send the request again."
         assert pool.connections.waiting == 0
 
 

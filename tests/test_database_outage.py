@@ -306,7 +306,7 @@ async def test_what_the_database_says_of_an_outage_is_not_told(impatient, databa
     async with proxied(database) as proxy, household(replace(impatient, database_url=proxy.dsn)) as home:
         proxy.swallow()
         answer, _ = await home.ask("GET", "/v1/me")
-        assert answer.body["detail"] == "The database does not answer just now. Send the request again."
+        assert answer.body["detail"] == "The database does not answer right now. Send the request again."
         with pytest.raises(Unavailable):
             await home.service.app[DB].ask("fetchval", "test.one", "select 1", [])
         proxy.heal()

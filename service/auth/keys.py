@@ -1,4 +1,4 @@
-"""What an app keeps of accounts and sessions."""
+"""The app's keys for authentication."""
 
 from aiohttp import web
 

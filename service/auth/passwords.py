@@ -16,36 +16,34 @@ from service.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 
-# Password hashes that may wait for a thread; a log-in that comes when there are more is answered 503.
+# The most password hashes that are computed or wait for a thread; a log-in beyond that is answered 503.
 hash_queue_max = 64
-# Of them, from one network address: nobody keeps all others out.
+# The most of them from one network address, so that one client cannot fill the queue for everybody.
 hash_queue_of_address_max = 16
 
 
 class Passwords:
-    """argon2id in a few threads of its own, so that log-ins do not stop everybody else."""
+    """argon2id in a few threads of its own, so that log-ins do not block other requests."""
 
     def __init__(
         self, *, memory_kib: int = 19_456, passes: int = 2, threads: int = 2, metrics: Metrics | None = None
     ) -> None:
         metrics = metrics or Metrics()
-        self.hash_seconds = metrics.timings(
-            "password_hash_seconds", "Time from asking for a password hash to having it."
-        )
-        metrics.gauge_of("password_hashes_pending", "Passwords being hashed, or waiting.", lambda: self.pending)
+        self.hash_seconds = metrics.timings("password_hash_seconds", "Time of a password hash, waiting included.")
+        metrics.gauge_of("password_hashes_pending", "Passwords being hashed or waiting for it.", lambda: self.pending)
         self.hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self.pending = 0
         self.pending_from: Counter[str] = Counter()
-        # Checked in place of a password that does not exist, so that it takes the same time.
+        # Checked when there is no such account, so that the answer takes the same time.
         self.nobody = self.hasher.hash(secrets.token_urlsafe())
 
     async def hash(self, password: str, address: str = "") -> str:
-        """Return the hash to store. Raises Unavailable when too many wait, overall or from one network address."""
+        """Return the hash to store. Raises Unavailable if too many wait, overall or from one network address."""
         return await self._run(lambda: self.hasher.hash(password), address)
 
     async def verify(self, password_hash: str | None, password: str, address: str = "") -> bool:
-        """Return whether a password is the one; None is nobody's. Raises Unavailable as `hash` does."""
+        """Return whether a password matches the hash; None matches no password. Raises Unavailable as `hash` does."""
 
         def check() -> bool:
             try:
@@ -76,6 +74,6 @@ class Passwords:
             self.hash_seconds.record(time.perf_counter() - started)
             self.pending -= 1
             self.pending_from[address] -= 1
-            # A counter keeps its zeros.
+            # A Counter keeps zeros; without this, it would grow with every address.
             if not self.pending_from[address]:
                 del self.pending_from[address]

@@ -1,4 +1,4 @@
-"""All that proves who somebody is."""
+"""Passwords, tokens and the count of log-ins, together."""
 
 from collections import Counter
 
@@ -8,10 +8,10 @@ from service.telemetry.metrics import Metrics
 
 
 class Security:
-    """All that proves who somebody is."""
+    """What log-ins need: passwords, tokens and the count of log-ins."""
 
     def __init__(self, passwords: Passwords, tokens: Tokens, *, refresh_token_seconds: int, metrics: Metrics) -> None:
-        # By outcome: all are there from the start, so that the first of a kind shows as an increase.
+        # By outcome. All start at 0, so that the first of each shows as an increase.
         self.logins = Counter(dict.fromkeys(["succeeded", "failed", "limited", "unavailable"], 0))
         metrics.counter_of("logins_total", "Log-ins, by outcome.", lambda: self.logins, "outcome")
         self.passwords = passwords

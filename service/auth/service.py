@@ -1,4 +1,4 @@
-"""What can be done with accounts and sessions."""
+"""The use cases of accounts and sessions."""
 
 import uuid
 from typing import Any
@@ -9,22 +9,22 @@ from service.auth.tokens import digest
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
 from service.postgres.pool import Connectable, Record, on_violation, queries
 
-# How long a refresh token that was just exchanged may be sent again.
+# How long a refresh token may be sent again after it was exchanged.
 grace_seconds = 10.0
 
-# Failed log-ins within a window: to an account from one place, and to an account from anywhere.
+# The most failed log-ins within a window: to an account from one network address, and to an account from anywhere.
 attempts_window_seconds = 15 * 60.0
 attempts_from_one_place_max = 10
 attempts_from_anywhere_max = 100
 
 wrong = "The e-mail address or the password is wrong."
-not_good = "The refresh token is not good. Log in again."
+not_good = "The refresh token is not valid. Log in again."
 
 
 async def register(
     db: Connectable, security: Security, *, email: str, password: str, name: str, peer: str, client: str
 ) -> dict[str, Any]:
-    """Make an account and its first session. Raises EmailTaken."""
+    """Create an account and its first session. Raises EmailTaken."""
     password_hash = await security.passwords.hash(password, peer)
     async with db.transaction() as transaction:
         with on_violation("users_email_key", raises=EmailTaken()):
@@ -38,7 +38,7 @@ async def register(
 async def login(
     db: Connectable, security: Security, *, email: str, password: str, peer: str, client: str
 ) -> dict[str, Any]:
-    """Open a session. Raises Unauthenticated, after the same work whatever is wrong, and TooManyAttempts."""
+    """Open a session. Raises TooManyAttempts, and Unauthenticated, which takes the same time whatever is wrong."""
     outcome = "unavailable"
     try:
         session = await _login(db, security, email=email, password=password, peer=peer, client=client)
@@ -57,7 +57,7 @@ async def login(
 async def _login(
     db: Connectable, security: Security, *, email: str, password: str, peer: str, client: str
 ) -> dict[str, Any]:
-    # Again only where the password was changed, or stored anew, while it was being checked.
+    # The second try is for a password that was changed or rehashed while it was being checked.
     for _ in range(2):
         account: Record | None = await queries.auth.account(db, email=email)
         password_hash = account["password_hash"] if account else None
@@ -86,7 +86,7 @@ async def token(
     refresh_token: str | None = None,
     **_unused: str,
 ) -> dict[str, Any]:
-    """Log in or refresh, whichever is granted. Raises as `login` and `refresh` do."""
+    """Log in or refresh, depending on the grant type. Raises what `login` and `refresh` raise."""
     if grant_type == "refresh_token":
         return await refresh(db, security, refresh_token=_sent("refresh_token", refresh_token))
     email, password = _sent("username", username), _sent("password", password)
@@ -100,7 +100,7 @@ def _sent(name: str, value: str | None) -> str:
 
 
 async def refresh(db: Connectable, security: Security, *, refresh_token: str) -> dict[str, Any]:
-    """Rotate a session's tokens. Raises Unauthenticated, and ends the session when an old token of it is used."""
+    """Rotate a session's tokens. Raises Unauthenticated, and ends the session if the token was used before."""
     session_id = security.tokens.session_id(refresh_token)
     next_token = security.tokens.next_refresh(refresh_token)
     user: Record | None = await queries.auth.refresh(
@@ -125,10 +125,10 @@ async def logout(db: Connectable, actor: Actor) -> None:
 async def admit(
     db: Connectable, security: Security, *, email: str, peer: str, password_hash: str | None, password: str
 ) -> bool:
-    """Return whether a password is right; a failure counts, success forgets the failures.
+    """Return whether a password is right. A failure is counted; a success resets the count.
 
-    Raises TooManyAttempts, without looking at the password. Tries at the same moment all look before they count, so
-    that right passwords do not stand in each other's way; the queue for hashing bounds how many those can be.
+    Raises TooManyAttempts before checking the password. Concurrent attempts all read the count before they add to it,
+    so that right passwords do not block each other; the queue for hashing limits how many there can be.
     """
     keys = [digest(f"{email} {peer}"), digest(email)]
     limits = dict(zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True))
@@ -148,10 +148,10 @@ async def admit(
 async def _open_session(
     db: Connectable, security: Security, user: dict[str, Any], checked_hash: str, client: str
 ) -> dict[str, Any] | None:
-    """Return the account with the tokens of a new session, or None where the password has changed meanwhile.
+    """Return the account with the tokens of a new session, or None if the password has changed meanwhile.
 
-    A change of the password ends the other sessions after its commit, and this looks at the password again after its
-    own: one of the two sees the other's work, so no session of the old password stays.
+    A change of the password ends the other sessions after its commit, and this checks the password again after its own
+    commit. One of the two sees the other's change, so no session of the old password stays open.
     """
     session_id = str(uuid.uuid4())
     refresh_token = security.tokens.first_refresh(session_id)

@@ -1,4 +1,4 @@
-"""Sessions that ended: their access tokens are refused within a second, by every process, without a query a request."""
+"""Ended sessions: every process refuses their access tokens within a second, without a query per request."""
 
 import asyncio
 import logging
@@ -18,30 +18,30 @@ log = logging.getLogger(__name__)
 
 
 class Revocations:
-    """The ids of the sessions that ended within the lifetime of an access token."""
+    """The ids of sessions that ended within the lifetime of an access token."""
 
     def __init__(self, db: Database, access_token_seconds: int) -> None:
         self.db = db
         self.within_seconds = float(access_token_seconds + 60)
         self.session_ids: frozenset[str] = frozenset()
-        # A reading that began earlier must not overwrite a later one.
+        # One read at a time: an earlier one must not overwrite a later one.
         self.reading = asyncio.Lock()
 
     def admit(self, actor: Actor) -> Actor:
-        """Return an actor whose session goes on. Raises Unauthenticated where it has ended."""
+        """Return the actor. Raises Unauthenticated if its session has ended."""
         if actor.session_id in self.session_ids:
             raise Unauthenticated("This session has ended. Log in again.")
         return actor
 
     async def refresh(self) -> None:
-        """Read them anew; while the database does not answer, what was known stays."""
+        """Read the ids again; while the database does not answer, keep the ones known."""
         async with self.reading:
             with suppress(Unavailable):
                 rows = queries.auth.revoked(self.db, within_seconds=self.within_seconds)
                 self.session_ids = frozenset([row["session_id"] async for row in rows])
 
     async def purge(self) -> None:
-        """Drop what nobody will ask for again, so that the tables do not grow for ever."""
+        """Delete rows that are no longer needed, so that the tables do not grow for ever."""
         with suppress(Unavailable):
             sessions = await queries.auth.purge(
                 self.db, window_seconds=attempts_window_seconds, kept_seconds=ended_sessions_kept_seconds
@@ -49,7 +49,7 @@ class Revocations:
             log.info("purged", extra={"sessions": sessions})
 
     async def poll(self) -> None:
-        """Read them again and again, and purge now and then, until cancelled."""
+        """Refresh periodically, and purge less often, until cancelled."""
         polls = 0
         while True:
             polls += 1
@@ -64,7 +64,7 @@ class Revocations:
 
 @asynccontextmanager
 async def watch(db: Database, *, access_token_seconds: int) -> AsyncIterator[Revocations]:
-    """Keep the revocations current for as long as the block lasts."""
+    """Yield revocations that are kept up to date during the block."""
     revocations = Revocations(db, access_token_seconds)
     await revocations.refresh()
     async with background(revocations.poll()):

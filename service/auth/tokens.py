@@ -19,7 +19,7 @@ issuer = "expenses"
 audience = "expenses-api"
 algorithm = "HS256"
 token_type = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
-# An access token of ours has some 350 characters.
+# Our access tokens have about 350 characters.
 access_token_length_max = 1024
 verified_tokens_max = 4096
 refresh_token_bytes = 16 + 16 + 16
@@ -28,11 +28,11 @@ refresh_token_bytes = 16 + 16 + 16
 class Tokens:
     """Access tokens (JWT, RFC 9068) and refresh tokens (opaque).
 
-    A refresh token is its session's id, 16 secret bytes, and a tag that only the service can make: what was never one
-    ends nobody's session. The next one is derived from it with the service's secret, so a client that repeats a refresh
-    whose answer was lost gets the same answer again, and only hashes are stored.
+    A refresh token is its session's id, 16 secret bytes, and a tag that only the service can compute, so a forged token
+    cannot end a session. The next token is derived from it with the service's secret, so a client that repeats a
+    refresh whose answer was lost gets the same token again. Only hashes are stored.
 
-    What was made with the other secret is accepted too, so that one can take the place of another without a log-out.
+    Tokens made with the other secret are accepted too, so that a secret can be replaced without logging anybody out.
     """
 
     def __init__(self, secret: str, *, other_secret: str = "", lifetime_seconds: int = 900) -> None:
@@ -56,7 +56,7 @@ class Tokens:
         return self.jwt.encode(claims, self.secret, algorithm, headers={"typ": token_type})
 
     def actor(self, token: str) -> Actor:
-        """Return whose access token this is. Raises Unauthenticated for any that is not good now."""
+        """Return the account and session of an access token. Raises Unauthenticated if it is not valid now."""
         if known := self.verified.get(token):
             actor, expires_at = known
             if time.time() < expires_at:
@@ -96,18 +96,18 @@ class Tokens:
         return self._refresh(uuid.UUID(session_id).bytes + secrets.token_bytes(16))
 
     def next_refresh(self, token: str) -> str:
-        """Return the refresh token that comes after one."""
+        """Return the refresh token that follows this one."""
         return self._refresh(base64.urlsafe_b64decode(token)[:16] + _tag(self.secret, token.encode()))
 
     def session_id(self, token: str) -> str:
-        """Return the session that a refresh token names. Raises Unauthenticated where it was never one of ours."""
+        """Return the session that a refresh token names. Raises Unauthenticated if the service did not make it."""
         try:
             content = base64.b64decode(token, b"-_", validate=True)
         except (binascii.Error, ValueError):
             content = b""
         tags = [_tag(secret, content[:32]) for secret in self.secrets]
         if len(content) != refresh_token_bytes or not any(hmac.compare_digest(content[32:], tag) for tag in tags):
-            raise Unauthenticated("The refresh token is not good. Log in again.")
+            raise Unauthenticated("The refresh token is not valid. Log in again.")
         return str(uuid.UUID(bytes=content[:16]))
 
     def _refresh(self, content: bytes) -> str:
@@ -119,6 +119,6 @@ def _tag(secret: bytes, content: bytes) -> bytes:
 
 
 def digest(token: str) -> bytes:
-    """Return what is stored of a secret that has 256 random bits."""
-    # A header's bytes that are no text come as surrogates.
+    """Return the hash that is stored in place of a secret with 256 random bits."""
+    # Bytes of a header that are not valid text arrive as surrogates.
     return hashlib.sha256(token.encode(errors="surrogateescape")).digest()

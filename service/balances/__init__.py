@@ -1,4 +1,4 @@
 """Balances: what every member paid, what they owe, and the net of both.
 
-A positive net is to be received, a negative one to be given. The nets of a team sum to zero in every currency, always.
+A positive net is to be received, a negative one to be paid. The nets of a team always sum to zero in every currency.
 """

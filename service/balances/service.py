@@ -1,4 +1,4 @@
-"""What can be asked about balances."""
+"""The use cases of balances."""
 
 from service.actor import Actor
 from service.errors import NotFound
@@ -6,7 +6,7 @@ from service.postgres.pool import Connectable, Record, queries
 
 
 async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
-    """Return the `items` and the `revision` that they stand at."""
+    """Return the balances as `items`, and the team's `revision` that they are from."""
     balances: Record | None = await queries.balances.get(db, team_id=team_id, user_id=actor.user_id)
     if balances is None:
         raise NotFound("There is no such team, or you are not in it.")

@@ -1,4 +1,4 @@
-"""What can be done with expenses."""
+"""The use cases of expenses."""
 
 import datetime
 from collections.abc import Mapping, Sequence

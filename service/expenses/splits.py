@@ -116,7 +116,7 @@ def _summed(amount: int, parts: Parts, name: str, subject: str) -> Shares:
     total = sum(shares.values())
     if total != amount:
         difference = f"{abs(amount - total)} {'less' if total < amount else 'more'} than the amount"
-        raise Invalid.at(f"/{name}", "sum", f"The {subject} add up to {total}, {difference}.")
+        raise Invalid.at(f"/{name}", "sum", f"The {subject} come to {total}, {difference}.")
     return shares
 
 

@@ -1,1 +1,1 @@
-"""The account of whoever asks."""
+"""The actor's own account."""

@@ -1,4 +1,4 @@
-"""What can be done with one's own account."""
+"""The use cases of the actor's own account."""
 
 from service.actor import Actor
 from service.auth.security import Security
@@ -25,7 +25,8 @@ async def update(
 ) -> Record:
     """Change the actor's account; a new password ends the other sessions.
 
-    Raises Invalid where the current password is missing or wrong, EmailTaken and TooManyAttempts.
+    Raises Invalid if the current password is missing or wrong, EmailTaken, TooManyAttempts, and Conflict if the
+    password was changed meanwhile.
     """
     checked_hash = None
     if email is not None or password is not None:
@@ -44,11 +45,11 @@ async def update(
         if user is None and checked_hash is None:
             raise Unauthenticated("This account does not exist any more.")
         if user is None:
-            raise Conflict("The password was changed meanwhile. Nothing was changed now.")
+            raise Conflict("The password was changed meanwhile. This request changed nothing.")
         if password_hash is not None:
             await _end_other_sessions(transaction, actor)
     if password_hash is not None:
-        # And those that were opened with the old password while this was not committed yet.
+        # Also end sessions that were opened with the old password before this was committed.
         await _end_other_sessions(db, actor)
     return user
 

@@ -1,4 +1,4 @@
-"""What can be done with a team's members."""
+"""The use cases of a team's members."""
 
 from collections.abc import Sequence
 
@@ -18,9 +18,9 @@ async def create(
     email: str | None = None,
     role: str = "member",
 ) -> Record:
-    """Add a guest by name, or an account by e-mail address; owners and admins may, and only owners add owners.
+    """Add a guest by name, or an account by e-mail address; only owners and admins may, and only owners add owners.
 
-    Raises AlreadyMember, TeamFull, and Invalid where no account has the address.
+    Raises AlreadyMember, TeamFull, and Invalid if no account has the address.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
@@ -41,7 +41,7 @@ async def create(
 async def page(
     db: Connectable, actor: Actor, team_id: str, *, status: str, limit: int, after: tuple[None, str]
 ) -> Sequence[Record]:
-    """Return a team's members, first come first: up to `limit` behind `after`, and one more if there are more."""
+    """Return a team's members after `after`, first added first: up to `limit`, and one more if there are more."""
     _, after_id = after
     rows = queries.members.page(
         db, team_id=team_id, user_id=actor.user_id, status=status, after_id=after_id, size=limit + 1

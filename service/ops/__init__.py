@@ -1,1 +1,1 @@
-"""What operators and newcomers look at: health, metrics, the documents, and what is watched beside requests."""
+"""Operations: health, metrics, the documentation pages, and the monitor that runs beside requests."""

@@ -1,4 +1,4 @@
-"""What an app keeps for those who operate it."""
+"""The app's key for the monitor."""
 
 from aiohttp import web
 

@@ -1,4 +1,4 @@
-"""What is measured beside requests: the event loop's lag, the database's state, and whether the ledger is sound."""
+"""Measurements besides requests: the event loop's lag, the database's state, and the audit of the ledger."""
 
 import asyncio
 import functools
@@ -19,7 +19,7 @@ from service.telemetry.metrics import Metrics
 lag_every_seconds = 0.25
 look_every_seconds = 15
 first_look_seconds = 1
-# The audit reads the whole ledger, once for all processes, so it may take longer than a request's statement.
+# The audit reads the whole ledger, once for all processes, so it may take longer than the statement of a request.
 audit_seconds_max = 120
 
 log = logging.getLogger(__name__)
@@ -29,19 +29,17 @@ migration_ids = functools.cache(known)
 
 
 class Monitor:
-    """Looks at the event loop and at the database, and tells of them in metrics."""
+    """Checks the event loop and the database, and reports them as metrics."""
 
     def __init__(self, db: Database, url: str, *, audit_seconds: float, metrics: Metrics) -> None:
         self.db = db
         self.url = url
         self.audit_seconds = float(audit_seconds)
         self.lag_seconds = metrics.timings(
-            "event_loop_lag_seconds", "How much later than asked the event loop came back."
+            "event_loop_lag_seconds", "How much later than asked the event loop resumed."
         )
-        self.up = metrics.gauge("database_up", "Whether the database answered when it was last asked.")
-        self.pending = metrics.gauge(
-            "database_migrations_pending", "Migrations of this release that the database misses."
-        )
+        self.up = metrics.gauge("database_up", "Whether the database answered the last check.")
+        self.pending = metrics.gauge("database_migrations_pending", "Migrations of this release that are not applied.")
         self.ledger = {
             "unbalanced_teams": metrics.gauge("ledger_unbalanced_teams", "Teams whose entries break the money rule."),
             "accounts": metrics.gauge("ledger_accounts", "Accounts."),
@@ -51,11 +49,11 @@ class Monitor:
             "audited_at_seconds": metrics.gauge("ledger_audit_timestamp_seconds", "When the ledger was last audited."),
         }
         self.amounts = metrics.gauge(
-            "ledger_expenses_amount", "What live expenses come to, in the currency's major unit."
+            "ledger_expenses_amount", "Sum of the live expenses, in the currency's major unit."
         )
 
     async def look(self) -> None:
-        """Look at the database once, and audit the ledger where that is due. Raises Unavailable."""
+        """Check the database once, and audit the ledger if that is due. Raises Unavailable."""
         pending = await queries.ops.pending(self.db, migration_ids=migration_ids())
         self.pending.set({}, pending)
         if pending:
@@ -79,7 +77,7 @@ class Monitor:
             self.lag_seconds.record(max(0.0, loop.time() - due))
 
     async def watch_database(self) -> None:
-        """Look at the database again and again, until cancelled."""
+        """Check the database periodically, until cancelled."""
         await asyncio.sleep(first_look_seconds)
         while True:
             is_up = True
@@ -93,7 +91,7 @@ class Monitor:
             await asyncio.sleep(look_every_seconds)
 
     async def _audit(self) -> None:
-        """Audit on a connection of its own, as those of the pool have the time limit of requests."""
+        """Audit on a separate connection: those of the pool have the time limit of requests."""
         connection = await asyncpg.connect(
             self.url,
             timeout=3,

@@ -1,1 +1,1 @@
-"""PostgreSQL: the pool and the queries, migrations, the look at a server before the start, the embedded server."""
+"""PostgreSQL: the pool and the queries, migrations, the check of a server before the start, the embedded server."""

@@ -1,7 +1,7 @@
-"""The connections: each is kept at hand from one statement to the next.
+"""Keeps the pool's connections at hand between statements.
 
-asyncpg's pool takes a task and a shield for every release and a timer for every acquisition, which together cost more
-than a small statement. So a connection is acquired from it once, and goes back when there is a doubt about it.
+asyncpg's pool uses a task and a shield for every release and a timer for every acquisition, which together cost more
+than a small statement. So each connection is acquired from the pool once, and goes back only if it may be broken.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from service.telemetry.metrics import Metrics
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
-# What asyncpg raises when the database is down, restarting, overloaded, too slow or a standby. They share no base.
+# What asyncpg raises when the database is down, restarting, overloaded, too slow or a standby. There is no common base.
 unavailable = (
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
@@ -31,15 +31,15 @@ unavailable = (
     TimeoutError,
 )
 
-# A connection that was not needed for so long is closed, so that a busy minute does not hold them for the whole night.
+# A connection idle for this long is closed, so that a busy minute does not keep connections open all night.
 idle_seconds_max = 300.0
-# A connection this old is closed: its memory on the server only grows, and the address may have moved to another one.
+# A connection this old is closed: its memory on the server only grows, and a load balancer may choose a better server.
 age_seconds_max = 3600.0
 look_every_seconds = 15.0
 
 
 class Held:
-    """A connection that is ours until it goes back to asyncpg, with when it was made and when it was last used."""
+    """A connection that we hold until it goes back to asyncpg, with the times when it was made and last used."""
 
     __slots__ = ("connection", "made_at", "used_at")
 
@@ -49,26 +49,28 @@ class Held:
 
 
 class Connections:
-    """At most as many connections as the pool may have, for one user each at a time.
+    """Up to as many connections as the pool may have, each for one user at a time.
 
-    `slots` counts those that may still be made: a slot is taken before connecting, and free again once the connection
-    is closed or back with asyncpg. Whoever finds neither a connection at hand nor a slot waits in line; a connection or
-    a slot that becomes free goes to the first in line, so nobody who comes later can take it.
+    `slots` counts the connections that may still be made: a slot is taken before connecting, and freed when the
+    connection is closed or back with asyncpg. A caller that finds neither a connection nor a slot waits in line. What
+    becomes free goes to the first in line, so that later callers cannot take it.
     """
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", wait_seconds: float, metrics: Metrics) -> None:
         self.pool = pool
         self.wait_seconds = wait_seconds
         self.slots = pool.get_max_size()
-        # The last one that was used is the first to be used again: its server process has everything in its caches.
+        # A stack: the connection used last is used first, because its server process has warm caches.
         self.at_hand: list[Held] = []
         self.line: deque[asyncio.Future[Held | None]] = deque()
         self.waiting = 0
-        # What was made before is closed when it is given back.
+        # Connections made before this time are closed when they are given back.
         self.expired_at = 0.0
         self.acquire_seconds = metrics.timings("database_pool_acquire_seconds", "Time waited for a connection.")
         metrics.gauge_of("database_pool_connections", "Connections of the pool, by state.", self.by_state, "state")
-        metrics.gauge_of("database_pool_connections_max", "Connections that the pool may have.", pool.get_max_size)
+        metrics.gauge_of(
+            "database_pool_connections_max", "Maximum number of connections of the pool.", pool.get_max_size
+        )
         metrics.gauge_of(
             "database_pool_waiting", "Statements and transactions waiting for a connection.", lambda: self.waiting
         )
@@ -76,7 +78,7 @@ class Connections:
     def use(self) -> "Use":
         """Return a context manager that yields a connection.
 
-        It raises TimeoutError when none is free in time, and what asyncpg raises where one cannot be made.
+        It raises TimeoutError if none is free in time, and asyncpg's errors if one cannot be made.
         """
         return Use(self)
 
@@ -89,11 +91,11 @@ class Connections:
         return self.pool.get_size() - self.idle()
 
     def by_state(self) -> dict[str, float]:
-        """Return how many connections are in which state."""
+        """Return the number of connections in each state."""
         return {"idle": self.idle(), "in_use": self.in_use()}
 
     def take(self) -> Held | None:
-        """Return the connection at hand that was used last, or None where there is none."""
+        """Return the connection at hand that was used last, or None if there is none."""
         while self.at_hand:
             held = self.at_hand.pop()
             if not _is_closed(held.connection):
@@ -103,7 +105,7 @@ class Connections:
         return None
 
     async def wait(self) -> Held:
-        """Return a connection: a new one where there may be one more, else one that is given back."""
+        """Return a new connection if a slot is free, otherwise wait for one that is given back."""
         started = time.perf_counter()
         self.waiting += 1
         try:
@@ -118,7 +120,7 @@ class Connections:
             self.acquire_seconds.record(time.perf_counter() - started)
 
     def give_back(self, held: Held) -> None:
-        """Pass a connection that is free and in order to the first in line, or keep it at hand."""
+        """Pass a connection to the first in line or keep it at hand; close it if it is old or not in order."""
         held.used_at = time.monotonic()
         is_old = held.made_at <= self.expired_at or held.used_at - held.made_at > age_seconds_max
         if is_old or not _is_in_order(held.connection):
@@ -127,36 +129,36 @@ class Connections:
             self.at_hand.append(held)
 
     async def return_to_pool(self, held: Held) -> None:
-        """Let asyncpg have a connection: it waits for what is being cancelled, and closes what is broken."""
+        """Release a connection to asyncpg, which waits for cancelled statements and closes broken connections."""
         try:
-            # What went wrong on the connection is known already, and asyncpg closes it when it cannot mend it.
+            # The error is known already, and asyncpg closes a connection that it cannot repair.
             with suppress(asyncpg.PostgresError, *unavailable):
                 await self.pool.release(held.connection, timeout=self.wait_seconds)
         finally:
             self._free_slot()
 
     def discard(self, held: Held) -> None:
-        """Close a connection, also where a transaction is open in it."""
-        # One that broke is not ours any more.
+        """Close a connection, even if a transaction is open in it."""
+        # asyncpg has taken back a connection that broke.
         with suppress(asyncpg.InterfaceError):
             held.connection.terminate()
         self._free_slot()
 
     async def expire(self) -> None:
-        """Close all connections: those at hand now, those in use when they are given back."""
+        """Close all connections: those at hand now, and those in use when they are given back."""
         self.expired_at = time.monotonic()
         while self.at_hand:
             self.discard(self.at_hand.pop())
         await self.pool.expire_connections()
 
     async def close(self) -> None:
-        """Let asyncpg have all connections: those at hand now, those in use when they are given back."""
+        """Release all connections to asyncpg: those at hand now, and those in use when they are given back."""
         self.expired_at = float("inf")
         while self.at_hand:
             await self.return_to_pool(self.at_hand.pop())
 
     async def close_idle(self) -> None:
-        """Again and again close what has not been needed for long, until cancelled."""
+        """Periodically close connections that have been idle for long, until cancelled."""
         while True:
             await asyncio.sleep(look_every_seconds)
             idle_since = time.monotonic() - idle_seconds_max
@@ -166,14 +168,14 @@ class Connections:
                     self.discard(held)
 
     async def _turn(self) -> Held | None:
-        """Wait in line. Return a connection, or None for a slot."""
+        """Wait in line. Return a connection, or None if it was given a slot."""
         turn: asyncio.Future[Held | None] = asyncio.get_running_loop().create_future()
         self.line.append(turn)
         try:
             return await turn
         except asyncio.CancelledError:
             if not turn.cancelled():
-                # It was this one's turn at the very moment when it gave up.
+                # The waiting ended at the same moment as it was given a connection or a slot: pass that on.
                 held = turn.result()
                 if held:
                     self.give_back(held)
@@ -194,10 +196,10 @@ class Connections:
             self.slots += 1
 
     def _pass_on(self, held: Held | None) -> bool:
-        """Give a connection, or a slot, to the first in line. Return whether there was anybody."""
+        """Give a connection, or a slot if None, to the first in line. Return whether anybody was waiting."""
         while self.line:
             turn = self.line.popleft()
-            # Those who gave up still stand in line.
+            # Those who gave up are still in the line.
             if not turn.done():
                 turn.set_result(held)
                 return True
@@ -205,11 +207,11 @@ class Connections:
 
 
 class Use:
-    """A connection for as long as the block lasts.
+    """A context manager that yields a connection.
 
-    Afterwards it is kept at hand only where PostgreSQL answered, with rows or with a plain error, and no transaction is
-    open. After anything else (cancellation, a time-out, a lost connection, a server that is read-only) it is left to
-    asyncpg, or closed.
+    Afterwards the connection is kept at hand only if PostgreSQL answered, with rows or with a plain error, and no
+    transaction is open. After anything else (cancellation, a time-out, a lost connection, a read-only server) it is
+    released to asyncpg, or closed.
     """
 
     __slots__ = ("connections", "held")
@@ -225,14 +227,14 @@ class Use:
         if error is None or _is_plain(error):
             self.connections.give_back(self.held)
         elif isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-            # What asyncpg itself did not expect may have left a statement running that nobody cancels.
+            # After an error that asyncpg did not expect, a statement may still be running that nobody cancels.
             self.connections.discard(self.held)
         else:
             await self.connections.return_to_pool(self.held)
 
 
 def _is_plain(error: BaseException) -> bool:
-    """Return whether an error says nothing against its connection: PostgreSQL's plain errors, and our own refusals."""
+    """Return whether the connection is fine after an error: a plain one of PostgreSQL, or a refusal of ours."""
     return isinstance(error, (Refusal, asyncpg.PostgresError)) and not isinstance(error, unavailable)
 
 
@@ -240,7 +242,7 @@ def _is_closed(connection: Connection) -> bool:
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:
-        # It was lost, and asyncpg has it back.
+        # asyncpg has taken back a connection that was lost.
         return True
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: the pool, the queries of `sql/`, and what its errors mean to a caller."""
+"""PostgreSQL: the pool, transactions, and the refusals that PostgreSQL's errors become."""
 
 import asyncio
 import logging
@@ -14,18 +14,18 @@ import orjson
 
 from service.errors import Refusal, Unavailable
 from service.postgres.connections import Connection, Connections, idle_seconds_max, unavailable
-from service.postgres.queries import Method, Record, queries  # noqa: F401 -- this is where services have it from.
+from service.postgres.queries import Method, Record, queries  # noqa: F401 -- services import them from here.
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics, Timings
 
 log = logging.getLogger(__name__)
 
-# Writes of one team that have a connection at the same time: one works, one is ready.
+# How many writes to one team may hold a connection at the same time: one works, one is ready.
 turns_max = 2
 
 
 class Transaction:
-    """One connection inside a transaction, with the ways in which queries are asked."""
+    """A connection inside a transaction, on which queries can be run."""
 
     def __init__(
         self, connection: "Connection | asyncpg.Connection[Record]", query_seconds: Timings | None = None
@@ -34,7 +34,7 @@ class Transaction:
         self.query_seconds = query_seconds or _query_seconds(Metrics())
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
-        """Ask a query within this transaction."""
+        """Run a query within this transaction."""
         started = time.perf_counter()
         try:
             return await getattr(self.connection, method)(sql, *arguments)
@@ -43,27 +43,27 @@ class Transaction:
 
     @asynccontextmanager
     async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
-        """Yield this transaction with a savepoint: what the block did is undone where it raises."""
+        """Yield this transaction with a savepoint: the block's changes are undone if it raises."""
         async with self.connection.transaction():
             yield self
 
 
 class Database:
-    """The pool. A query that is passed it runs on its own; `transaction` holds several together.
+    """The pool. A query that is passed the pool runs on its own; `transaction` groups several.
 
-    Every way in raises Unavailable (503) when the database does not answer, or no connection is free in time.
+    Every method raises Unavailable (503) if the database does not answer or no connection is free in time.
     """
 
     def __init__(self, connections: Connections, metrics: Metrics) -> None:
         self.connections = connections
         self.query_seconds = _query_seconds(metrics)
         self.transaction_seconds = metrics.timings(
-            "database_transaction_seconds", "Time of a transaction, its commit included."
+            "database_transaction_seconds", "Time of a transaction, including its commit."
         )
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
-        """Ask a query on its own."""
+        """Run a query on its own."""
         try:
             async with self.connections.use() as connection:
                 started = time.perf_counter()
@@ -76,10 +76,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, team_id: str = "") -> AsyncIterator[Transaction]:
-        """Yield a transaction: committed at the end of the block, rolled back where it raises.
+        """Yield a transaction that is committed at the end of the block, and rolled back if the block raises.
 
-        Writes of one team wait for each other anyway. They do so before they take a connection, so that a busy team
-        does not take them all.
+        Writes to one team have to wait for each other anyway. They wait before they take a connection, so that a busy
+        team does not take all connections.
         """
         turn = self._turn(team_id) if team_id else nullcontext()
         try:
@@ -89,7 +89,7 @@ class Database:
                     try:
                         yield Transaction(connection, self.query_seconds)
                     except TimeoutError:
-                        # A rollback would wait for the same silence again; losing its connection rolls back as well.
+                        # A rollback would wait for the same silent server; closing the connection rolls back as well.
                         connection.terminate()
                         raise
                 self.transaction_seconds.record(time.perf_counter() - started)
@@ -102,11 +102,11 @@ class Database:
     async def _turn(self, team_id: str) -> AsyncIterator[None]:
         turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max))
         try:
-            # A timer costs something; most teams are not busy.
+            # Timers cost time, and most teams are not busy, so a timer is only set for one that is.
             async with asyncio.timeout(self.connections.wait_seconds) if turns.locked() else nullcontext():
                 await turns.acquire()
         except TimeoutError:
-            raise Unavailable("Too many writes of this team at once. Send the request again.") from None
+            raise Unavailable("Too many writes to this team at once. Send the request again.") from None
         try:
             yield
         finally:
@@ -114,27 +114,27 @@ class Database:
 
     async def _refusal(self, error: Exception) -> Unavailable:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-            # A failover made this server a standby: look for the primary anew.
+            # A failover made this server a standby: reconnect to find the new primary.
             await self.connections.expire()
         log.warning(
             "database unavailable",
             extra={"error": f"{type(error).__name__}: {error}"},
-            # This kind may also be a mistake of ours.
+            # An InterfaceError may also be a mistake in our code.
             exc_info=isinstance(error, asyncpg.InterfaceError),
         )
-        return Unavailable("The database does not answer just now. Send the request again.")
+        return Unavailable("The database does not answer right now. Send the request again.")
 
 
-# What a service function is given: most run on the pool, and any can be a part of somebody's transaction.
+# The `db` of service functions: usually the pool, or a transaction that the caller has begun.
 Connectable = Database | Transaction
 
 
 def pool_of(url: str, *, size: int, statement_seconds: float, statement_cache_size: int) -> "asyncpg.pool.Pool[Record]":
-    """Return asyncpg's pool with our settings, not opened yet."""
+    """Return asyncpg's pool with our settings; it is not open yet."""
     return asyncpg.create_pool(
         url,
         min_size=0,
-        # One, so that a database that cannot be reached is noticed at once.
+        # Connect once at the start, so that an unreachable database is noticed immediately.
         init_size=1,
         max_size=size,
         max_inactive_connection_lifetime=idle_seconds_max,
@@ -148,7 +148,7 @@ def pool_of(url: str, *, size: int, statement_seconds: float, statement_cache_si
             "application_name": "expenses",
             "statement_timeout": str(int(statement_seconds * 1000)),
             "idle_in_transaction_session_timeout": "60000",
-            # Compiling takes longer than any of our queries.
+            # Compiling a query takes longer than running any of ours.
             "jit": "off",
         },
     )
@@ -164,7 +164,7 @@ async def connect(
     statement_cache_size: int = 200,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Database]:
-    """Connect to the database for as long as the block lasts."""
+    """Yield the connected database during the block."""
     metrics = metrics or Metrics()
     pool = pool_of(url, size=size, statement_seconds=statement_seconds, statement_cache_size=statement_cache_size)
     async with pool:
@@ -188,9 +188,9 @@ def on_violation(constraint: str, *, raises: Refusal) -> Iterator[None]:
 
 
 def _names(error: asyncpg.IntegrityConstraintViolationError, constraint: str) -> bool:
-    """Return whether it is this constraint that is violated.
+    """Return whether this constraint is the violated one.
 
-    Citus passes on only the message of a shard, whose constraints have its number behind their names.
+    Citus passes on only the message of a shard, whose constraint names end with the shard's number.
     """
     if error.constraint_name:
         return bool(error.constraint_name == constraint)
@@ -198,11 +198,11 @@ def _names(error: asyncpg.IntegrityConstraintViolationError, constraint: str) ->
 
 
 def _query_seconds(metrics: Metrics) -> Timings:
-    return metrics.timings("database_query_seconds", "Time of a query, by its name.", "query")
+    return metrics.timings("database_query_seconds", "Time of a query, by name.", "query")
 
 
 async def _prepare(connection: "asyncpg.Connection[Record]") -> None:
-    """Let ids be text, and let JSON pass through as PostgreSQL rendered it."""
+    """Read ids as text, and pass JSON through as PostgreSQL rendered it."""
     await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
     for name in ("json", "jsonb"):
         await connection.set_type_codec(
@@ -215,4 +215,4 @@ async def _prepare(connection: "asyncpg.Connection[Record]") -> None:
 
 
 async def _reset(connection: "asyncpg.Connection[Record]") -> None:
-    """Give a connection back without the round trip of a reset: nothing here leaves state in a session."""
+    """Skip the round trip that resets a released connection: our queries leave no state in a session."""

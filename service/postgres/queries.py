@@ -1,4 +1,4 @@
-"""The queries of `sql/`, each a function: `sql/expenses/get.sql` is `queries.expenses.get`."""
+"""The queries of `sql/` as functions: `sql/expenses/get.sql` is `queries.expenses.get`."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -15,22 +15,22 @@ from service.postgres.folders import folder
 
 Record = asyncpg.Record
 
-# What is returned: all rows, the first row or None, or its first value.
+# The method decides what a query returns: all rows, the first row or None, or the first row's first value.
 Method = Literal["fetch", "fetchrow", "fetchval"]
 
 
 class Asked(Protocol):
-    """What a query can be asked of."""
+    """A database or transaction on which a query can run."""
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
-        """Ask a query, which is called `name` where its time is counted: `expenses.get`."""
+        """Run a query; its time is counted under `name`, such as `expenses.get`."""
 
 
 class Adapter(AsyncPGAdapter):
-    """Passes queries on from aiosql, together with their names.
+    """Passes queries from aiosql to the database, together with their names.
 
-    aiosql's own adapter passes on the text alone. At each query it also looks for a pool's `acquire` among all names of
-    what is asked, which takes longer than everything else that it does. The kinds of queries not here are not used.
+    aiosql's own adapter passes only the SQL. For each query, it also searches all attributes of the connection for a
+    pool's `acquire`, which takes longer than everything else it does. Kinds of queries that are not used are left out.
     """
 
     async def select(
@@ -56,7 +56,7 @@ class Adapter(AsyncPGAdapter):
 
 
 class Loader(QueryLoader):
-    """Reads the files. One that begins with `-- like: NAME` is the file of that name with some texts replaced."""
+    """Reads the files. A file that begins with `-- like: NAME` is the file of that name with some text replaced."""
 
     def load_query_data_from_file(
         self, path: Path, ns_parts: list[str] | None = None, encoding: str | None = None
@@ -67,7 +67,7 @@ class Loader(QueryLoader):
 
 
 def text_of(path: Path, encoding: str | None = None) -> str:
-    """Return the text of a query's file. Raises ValueError where what is to be replaced is not there exactly once."""
+    """Return the text of a query's file. Raises ValueError if a text to replace does not occur exactly once."""
     text = path.read_text(encoding)
     if like := re.match(r"-- like: (\w+)$", text, re.MULTILINE):
         replacements = re.findall(r"^-- replace: (.+) with (.+)$", text, re.MULTILINE)
@@ -79,13 +79,13 @@ def text_of(path: Path, encoding: str | None = None) -> str:
     return text
 
 
-# aiosql's types only know adapters that are not asynchronous.
+# aiosql's types do not include asynchronous adapters.
 _adapter: Any = Adapter
 queries: Any = aiosql.from_path(folder("sql"), _adapter, loader_cls=Loader)
 
 
 def query(name: str, sql: str) -> Callable[..., Any]:
-    """Return a query called `name` (`expenses.get`) made from the text of its file, as those of `queries` are."""
+    """Return a query made from the text of its file, as in `queries`; `name` is, for example, `expenses.get`."""
     feature, verb = name.split(".")
     adapter = _adapter()
     loader = QueryLoader(adapter, None, attribute="__")

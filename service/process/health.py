@@ -1,6 +1,6 @@
-"""Whether the service of this container is ready: `python -m service.process.health`, for images and compose files.
+"""The container's health check, for images and compose files: `python -m service.process.health`.
 
-Imports next to nothing, as it runs every few seconds.
+It imports very little, because it runs every few seconds.
 """
 
 import http.client
@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """End with status 0 when /readyz answers 200, else with 1 and what was answered."""
+    """Exit with 0 if /readyz answers 200, otherwise with 1 and the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("EXPENSES_PORT", "8080")), timeout=2)
     try:
         connection.request("GET", "/readyz")

@@ -7,10 +7,10 @@ from service.telemetry.metrics import Metrics
 
 
 class Lifecycle:
-    """How many requests are being answered, and whether the process is to stop.
+    """How many requests are being answered, and whether the process is stopping.
 
-    aiohttp drops what arrives on a connection once its own shutdown begins, so a request whose body is still on its way
-    would be lost; here such requests are waited for first.
+    aiohttp drops what arrives on a connection once its own shutdown begins, so a request whose body is still arriving
+    would be lost. `drain` waits for such requests first.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -21,12 +21,12 @@ class Lifecycle:
         metrics.gauge_of("http_requests_in_flight", "Requests being answered.", lambda: self.in_flight)
 
     def begin(self) -> None:
-        """Count a request in."""
+        """Count a request that begins."""
         self.in_flight += 1
         self.idle.clear()
 
     def end(self) -> None:
-        """Count a request out."""
+        """Count a request that ends."""
         self.in_flight -= 1
         if not self.in_flight:
             self.idle.set()

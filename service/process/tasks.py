@@ -1,4 +1,4 @@
-"""Tasks beside the requests."""
+"""Background tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 @asynccontextmanager
 async def background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run a coroutine for as long as the block lasts."""
+    """Run a coroutine during the block."""
     task = asyncio.create_task(work)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Several processes behind one address: they share its sockets, and each can answer for the metrics of all."""
+"""Several processes behind one address: they share its sockets, and each can return the metrics of all."""
 
 import asyncio
 import logging
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from service.process.exits import StartError
 
-# A worker that ends sooner will do so again.
+# A worker that ends sooner than this would do so again, so it is not replaced: the service stops.
 seconds_to_prove = 5
 answer_seconds_max = 2
-# Connections that wait to be accepted.
+# The most connections that wait to be accepted.
 backlog = 1024
 watch_seconds = 0.25
-# How much longer than they may take to finish their requests the workers are waited for.
+# How long workers may take to end after the time for finishing their requests.
 grace_seconds = 5
 
 log = logging.getLogger(__name__)
@@ -31,31 +31,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Worker:
-    """One of several processes, each with a socket in a directory that they share, where its metrics are read."""
+    """One of several processes. Each serves its metrics to the others on a socket in a shared directory."""
 
     index: int
     directory: Path
 
     @property
     def name(self) -> str:
-        """Return the value of the label that tells this worker's metrics from the others'."""
+        """Return the value of the metrics' label `worker`."""
         return str(self.index)
 
     def check(self) -> None:
-        """Raise StartError where the process that watches the workers is gone."""
+        """Raise StartError if the process that watches the workers is gone."""
         parent = multiprocessing.parent_process()
         if parent is None or not parent.is_alive():
             raise StartError("The process that watches the workers is gone.")
 
     async def metrics_of_others(self) -> list[str]:
-        """Return what the other workers answer; one that does not within two seconds is left out."""
+        """Return the other workers' metrics; a worker that does not answer within two seconds is left out."""
         others = [path for path in sorted(self.directory.iterdir()) if path != self._socket()]
         answers = await asyncio.gather(*map(_read, others), return_exceptions=True)
         return [answer for answer in answers if isinstance(answer, str)]
 
     @asynccontextmanager
     async def answering(self, text: Callable[[], str]) -> AsyncIterator[None]:
-        """Tell the other workers this one's metrics for as long as the block lasts."""
+        """Serve this worker's metrics to the others during the block."""
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(OSError):
@@ -83,7 +83,7 @@ async def _read(path: Path) -> str:
 
 
 def merged(texts: list[str]) -> str:
-    """Return metrics in one text in which each metric's lines stand together, as its format asks for."""
+    """Return the metrics as one text in which each metric's lines are adjacent, as the format requires."""
     families: dict[str, list[str]] = {}
     for text in texts:
         for line in text.splitlines():
@@ -95,10 +95,10 @@ def merged(texts: list[str]) -> str:
 
 
 def supervise(count: int, work: Callable[[Worker], None], *, finish_seconds: float, check: Callable[[], None]) -> None:
-    """Run workers until SIGTERM or Ctrl-C; replace one that ends on its own.
+    """Run workers until SIGTERM or Ctrl-C; replace a worker that ends on its own.
 
-    `work` is called in each, a process of its own; `check` is called again and again, and raises what ends all. Raises
-    StartError when a worker ends within its first seconds.
+    `work` is called in each worker process. `check` is called here periodically; if it raises, all workers are stopped.
+    Raises StartError if a worker ends within its first seconds.
     """
     context = multiprocessing.get_context("fork")
     with tempfile.TemporaryDirectory(prefix="expenses-") as directory, _signalled() as stopping:
@@ -128,7 +128,7 @@ def supervise(count: int, work: Callable[[Worker], None], *, finish_seconds: flo
 
 
 def _run(work: Callable[[Worker], None], worker: Worker) -> None:
-    # Until the event loop listens for signals there is nothing to finish.
+    # Until the event loop handles signals, there are no requests to finish.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         work(worker)
@@ -166,7 +166,7 @@ def _stop(processes: list[ForkProcess], timeout_seconds: float) -> None:
 
 @contextmanager
 def _signalled() -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether SIGTERM or SIGINT has come since the block began."""
+    """Yield a function that tells whether SIGTERM or SIGINT has arrived since the block began."""
     came: list[int] = []
     before = {
         each: signal.signal(each, lambda number, _: came.append(number)) for each in (signal.SIGTERM, signal.SIGINT)

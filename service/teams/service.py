@@ -1,4 +1,4 @@
-"""What can be done with teams."""
+"""The use cases of teams."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from service.postgres.pool import Connectable, Record, queries
 
 
 async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> Record:
-    """Make a team with the actor as its owner."""
+    """Create a team with the actor as its owner."""
     team: Record | None = await queries.teams.create(db, user_id=actor.user_id, name=name, currency=currency)
     if team is None:
         raise Unauthenticated("This account does not exist any more.")
@@ -17,13 +17,13 @@ async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> 
 
 
 async def page(db: Connectable, actor: Actor, *, limit: int, after: tuple[None, str]) -> Sequence[Record]:
-    """Return the actor's teams, newest first: up to `limit` behind `after`, and one more if there are more."""
+    """Return the actor's teams after `after`, newest first: up to `limit`, and one more if there are more."""
     _, after_id = after
     return [row async for row in queries.teams.page(db, user_id=actor.user_id, after_id=after_id, size=limit + 1)]
 
 
 async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
-    """Return a team of the actor."""
+    """Return one of the actor's teams."""
     team: Record | None = await queries.teams.get(db, team_id=team_id, user_id=actor.user_id)
     if team is None:
         raise NotFound("There is no such team, or you are not in it.")
@@ -39,7 +39,7 @@ async def update(
     currency: str | None = None,
     archived: bool | None = None,
 ) -> Record:
-    """Change a team; owners and admins may. An archived team takes no change but of `archived`."""
+    """Change a team; only owners and admins may. In an archived team, only `archived` can be changed."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         return access.granted(
@@ -56,7 +56,7 @@ async def update(
 
 
 async def delete(db: Connectable, actor: Actor, team_id: str) -> None:
-    """Mark a team as deleted; owners may."""
+    """Mark a team as deleted; only owners may."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         access.granted(

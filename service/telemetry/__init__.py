@@ -1,1 +1,1 @@
-"""What the service tells of itself: metrics, logs, traces."""
+"""Telemetry: metrics, logs, traces."""

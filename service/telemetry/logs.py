@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, each with the request it belongs to."""
+"""Logs: one JSON object per line on standard error, each with the id of its request."""
 
 import datetime
 import logging
@@ -13,15 +13,15 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 
 STDERR = 2
 access_log = logging.getLogger("service.access")
-# The request's id and its trace's.
+# The ids of the request and of its trace.
 current_request: ContextVar[tuple[str | None, str | None]] = ContextVar("current_request", default=(None, None))
 
 
 class Formatter(OrjsonFormatter):
-    """`time` (RFC 3339, UTC), `level`, `logger`, `message`, `request_id`, `trace_id`, and what a line adds."""
+    """`time` (RFC 3339, UTC), `level`, `logger`, `message`, `request_id`, `trace_id`, and the line's extra fields."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        """Return the time of a line with milliseconds."""
+        """Return the line's time with milliseconds."""
         at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -33,19 +33,19 @@ def _with_request_id(record: logging.LogRecord) -> bool:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    """Leave out what clients do wrong below HTTP: aiohttp answers 400, and logs it as an error of the server."""
+    """Leave out malformed HTTP of clients: aiohttp answers 400, but logs it as an error of the server."""
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
 def log_request(**fields: str | float | None) -> None:
-    """Write a request's line, in the format of all others, when the level of `service.access` is INFO or below.
+    """Write a request's line, in the format of all others, if the level of `service.access` is INFO or below.
 
-    Around logging and its formatter: those take longer than all else that is done for a small request.
+    This bypasses logging and its formatter, which take longer than everything else in a small request.
     """
     if access_log.isEnabledFor(logging.INFO):
         at = datetime.datetime.now(datetime.UTC)
         line = {"time": at, "level": "INFO", "logger": access_log.name, "message": "request", **fields}
-        # A log that cannot be written must not fail the request.
+        # A failure to write the log must not fail the request.
         with suppress(OSError):
             os.write(STDERR, orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 

@@ -1,7 +1,7 @@
-"""Metrics for Prometheus; docs/metrics.md says what each means.
+"""Metrics for Prometheus; docs/metrics.md explains each.
 
-Each part of the service makes its own collectors, where it works. Labels are names of ours, methods, status codes and
-ISO 4217 currencies, never anything that a client sent.
+Each part of the service creates its own collectors. Labels are our own names, methods, status codes and ISO 4217
+currencies, never anything that a client sent.
 """
 
 from bisect import bisect_left
@@ -15,47 +15,47 @@ from aioprometheus import Counter, Gauge, Histogram, Registry, render
 seconds_buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0]
 upper_bounds = [*seconds_buckets, float("inf")]
 
-# What a collector hands to aioprometheus at a scrape: the labels of each series, and its value.
+# What a collector returns to aioprometheus at a scrape: the labels and the value of each series.
 Series = list[tuple[dict[str, str], Any]]
-# What is read at a scrape: a number, or one for each value of the label.
+# Called at a scrape: returns a number, or a number for each value of the label.
 Read = Callable[[], float | Mapping[str, float]]
 
 
 class Metrics:
-    """The collectors of one process, in a registry of its own; `worker` tells it from others of the same group."""
+    """The collectors of one process, in their own registry; `worker` is the process's label among several."""
 
     def __init__(self, worker: str = "") -> None:
         self.registry = Registry()
         self.labels = {"worker": worker} if worker else {}
 
     def counter(self, name: str, about: str, *labels: str) -> "Tally":
-        """Return a counter, by values of labels."""
+        """Return a counter with labels."""
         return Tally(labels, name, about, const_labels=self.labels, registry=self.registry)
 
     def counter_of(self, name: str, about: str, read: Read, label: str = "") -> None:
-        """Add a counter that is kept elsewhere, and read at a scrape."""
+        """Add a counter whose value is kept elsewhere and read at a scrape."""
         ReadCounter(read, label, name, about, const_labels=self.labels, registry=self.registry)
 
     def gauge(self, name: str, about: str) -> Gauge:
-        """Return a gauge. Until it is set nothing is known, and no sample of it is there."""
+        """Return a gauge. It has no sample until it is set."""
         return Gauge(name, about, const_labels=self.labels, registry=self.registry)
 
     def gauge_of(self, name: str, about: str, read: Read, label: str = "") -> None:
-        """Add a gauge that is read at a scrape."""
+        """Add a gauge whose value is kept elsewhere and read at a scrape."""
         ReadGauge(read, label, name, about, const_labels=self.labels, registry=self.registry)
 
     def timings(self, name: str, about: str, *labels: str) -> "Timings":
-        """Return a histogram of seconds, by values of labels."""
+        """Return a histogram of seconds with labels."""
         return Timings(labels, name, about, const_labels=self.labels, registry=self.registry)
 
     def text(self) -> str:
-        """Return all in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         content, _ = render(self.registry, [])
         return str(content.decode())
 
 
 class Tally(Counter):
-    """Counts by values of labels. aioprometheus' own counter makes a text of the labels, each time."""
+    """A counter with labels. aioprometheus' own makes a text of the labels at each count."""
 
     def __init__(self, labels: tuple[str, ...], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -67,7 +67,7 @@ class Tally(Counter):
         self.counts[values] += 1
 
     def expect(self, *values: str) -> None:
-        """Let these be counted from 0: an increase needs something to increase from."""
+        """Start a series at 0, so that its first count shows as an increase."""
         self.counts[values] += 0
 
     def get_all(self) -> Series:
@@ -76,7 +76,7 @@ class Tally(Counter):
 
 
 class ReadCounter(Counter):
-    """A counter that is kept elsewhere."""
+    """A counter whose value is kept elsewhere."""
 
     def __init__(self, read: Read, label: str, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -89,7 +89,7 @@ class ReadCounter(Counter):
 
 
 class ReadGauge(Gauge):
-    """A gauge that is kept elsewhere."""
+    """A gauge whose value is kept elsewhere."""
 
     def __init__(self, read: Read, label: str, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -102,7 +102,7 @@ class ReadGauge(Gauge):
 
 
 class Timings(Histogram):
-    """A histogram of seconds. Its own counting would go through every bucket, each time."""
+    """A histogram of seconds. aioprometheus' own would go through every bucket for each count."""
 
     def __init__(self, labels: tuple[str, ...], *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -110,7 +110,7 @@ class Timings(Histogram):
         self.counts: dict[tuple[str, ...], Counts] = {}
 
     def record(self, seconds: float, *values: str) -> None:
-        """Count a duration, for values of the labels."""
+        """Count a duration, in the series of these label values."""
         counts = self.counts.get(values)
         if counts is None:
             counts = self.counts[values] = Counts()
@@ -126,7 +126,7 @@ class Timings(Histogram):
 
 
 class Counts:
-    """How many durations fell in each bucket, the last for what is beyond them all, and what they come to."""
+    """How many durations fell in each bucket (the last one is unbounded), and their sum."""
 
     __slots__ = ("by_bucket", "seconds")
 
@@ -135,7 +135,7 @@ class Counts:
         self.seconds = 0.0
 
     def by_upper_bound(self) -> dict[float | str, float]:
-        """Return them as aioprometheus' formatters take a histogram."""
+        """Return them in the form that aioprometheus' formatters expect."""
         return {
             **dict(zip(upper_bounds, accumulate(self.by_bucket), strict=True)),
             Histogram.COUNT_KEY: sum(self.by_bucket),

@@ -1,7 +1,7 @@
-"""Traces for OpenTelemetry: the `otel` extra, with EXPENSES_TRACING; this module is not imported without.
+"""Traces for OpenTelemetry. Only imported with EXPENSES_TRACING; needs the `otel` extra.
 
-Where they go, and how many of them, is set with OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT,
-OTEL_TRACES_SAMPLER, …).
+OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER, …) set where traces go and how many are
+sampled.
 """
 
 import os
@@ -23,7 +23,7 @@ from service.telemetry.trace import TRACE, Trace
 
 
 class OfRequests(BatchSpanProcessor):
-    """Exports what requests ask for, and leaves out the polls that go on without."""
+    """Exports the spans of requests, and leaves out those of background polls."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take a span that has ended."""
@@ -32,7 +32,7 @@ class OfRequests(BatchSpanProcessor):
 
 
 def trace(app: web.Application) -> None:
-    """Let an app that is not started yet record a span of every request, and within it of every statement."""
+    """Make an app that is not started yet record a span for every request and, within it, for every statement."""
     os.environ.setdefault("OTEL_SERVICE_NAME", "expenses")
     provider = TracerProvider(resource=Resource.create({"service.version": __version__}))
     provider.add_span_processor(OfRequests(OTLPSpanExporter()))
@@ -59,7 +59,7 @@ def _recording(tracer: Tracer) -> Any:
         name = request.match_info.route.name or "unmatched"
         with tracer.start_as_current_span(name, extract(request.headers), SpanKind.SERVER, attributes) as span:
             context = span.get_span_context()
-            # The log's lines and the response name the trace that is recorded.
+            # The log lines and the response then name the recorded trace.
             request[TRACE] = Trace(f"{context.trace_id:032x}", f"{context.trace_flags:02x}", f"{context.span_id:016x}")
             response = await handler(request)
             span.set_attribute("http.response.status_code", response.status)

@@ -1,4 +1,4 @@
-"""What the process is, and what it uses."""
+"""Metrics of the process: its version and its use of resources."""
 
 import resource
 
@@ -9,7 +9,7 @@ from service.telemetry.metrics import Metrics
 
 
 def measure_process(metrics: Metrics) -> None:
-    """Let a scrape read what this process is and what it uses."""
+    """Add the process's metrics, read at each scrape."""
     process = psutil.Process()
 
     def cpu_seconds() -> float:
@@ -21,6 +21,8 @@ def measure_process(metrics: Metrics) -> None:
     metrics.gauge_of("process_open_fds", "Open file descriptors.", process.num_fds)
     metrics.gauge_of("process_start_time_seconds", "When the process started.", process.create_time)
     metrics.gauge_of(
-        "process_max_fds", "File descriptors that may be open.", lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        "process_max_fds",
+        "Maximum number of open file descriptors.",
+        lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
     )
-    metrics.gauge_of("build_info", "The version that runs.", lambda: {__version__: 1}, "version")
+    metrics.gauge_of("build_info", "The running version.", lambda: {__version__: 1}, "version")

@@ -1,1 +1,1 @@
-"""HTTP: endpoints, what comes in, what goes out, the API's document and the pages."""
+"""HTTP: endpoints, requests, responses, the OpenAPI document and the pages."""

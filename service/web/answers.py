@@ -1,4 +1,4 @@
-"""What an endpoint answers with when it does not refuse: status, headers and body, from the record that it returns."""
+"""The answers of endpoints that do not refuse: status, headers and body, made from the record they return."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -13,7 +13,7 @@ from service.web.keys import QUERY
 from service.web.paging import cut
 from service.web.schemas import Output
 
-# On every response that has no policy of its own, as the pages have (OWASP REST Security Cheat Sheet).
+# For every response without its own Content-Security-Policy, which the pages have (OWASP REST Security Cheat Sheet).
 security_headers = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -22,8 +22,8 @@ security_headers = {
     "X-Content-Type-Options": "nosniff",
 }
 header_descriptions = {
-    "Location": "Where it is.",
-    "ETag": "Its version, for If-Match and If-None-Match.",
+    "Location": "The path of what was created.",
+    "ETag": "The version, for If-Match and If-None-Match.",
     "Link": 'The next page: `<…>; rel="next"` (RFC 8288).',
 }
 
@@ -34,18 +34,18 @@ class Answer:
     status: ClassVar[HTTPStatus] = HTTPStatus.OK
 
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
-        """Return the response that a handler's result becomes."""
+        """Return the response for a handler's result."""
         raise NotImplementedError
 
     def documented(self) -> dict[str, Any]:
-        """Return the headers and the content of the response in the API's document."""
+        """Return the response's headers and content for the OpenAPI document."""
         raise NotImplementedError
 
 
 class Ok(Answer):
-    """200 with a record: the fields of its schema, whatever else the record has.
+    """200 with a record: only the fields of its schema.
 
-    `etag` is the field that is its version: the client that has it already is answered 304.
+    `etag` is the field with its version: a client that has this version already is answered 304.
     """
 
     def __init__(self, schema: type[Schema], *, etag: str = "") -> None:
@@ -73,7 +73,7 @@ class Ok(Answer):
 
 
 class Created(Ok):
-    """201 with a record and its address: `at` is the name of the route where it is read."""
+    """201 with a record and its path: `at` is the name of the route that returns it."""
 
     status = HTTPStatus.CREATED
 
@@ -82,7 +82,7 @@ class Created(Ok):
         self.at = at
 
     def headers(self, request: web.Request, record: Mapping[str, Any]) -> dict[str, str]:
-        """Return the address, with the ids of this request's path and of the record in it."""
+        """Return the Location, with the ids from this request's path and the record filled in."""
         path = request.app.router[self.at].canonical
         return {"Location": path.format_map({**request.match_info, **record})}
 
@@ -92,9 +92,9 @@ class Created(Ok):
 
 
 class Page(Answer):
-    """200 with a page of records and the next one's address in a Link header (RFC 8288).
+    """200 with a page of records, and the next page's address in a Link header (RFC 8288).
 
-    The handler returns up to one record more than the query's `limit`; `by` is the field with their ids.
+    The handler returns up to one record more than the query's `limit`; `by` is the field with the records' ids.
     """
 
     def __init__(self, schema: type[Schema], *, by: str) -> None:
@@ -134,7 +134,7 @@ class NoContent(Answer):
 
 
 class Media(Answer):
-    """200 with what the handler returns as it is: a response of a media type."""
+    """200 with the handler's own response, of a media type."""
 
     def __init__(self, media_type: str) -> None:
         self.media_type = media_type
@@ -151,7 +151,7 @@ class Media(Answer):
 
 
 def _picker(schema: type[Schema]) -> Callable[[Any], dict[str, Any]]:
-    """Return what takes the fields of a schema out of a record: what is not declared is not shown."""
+    """Return a function that picks the fields of a schema from a record: other fields are not shown."""
     names = tuple(schema().fields)
     if len(names) == 1:
         return lambda record: {names[0]: record[names[0]]}

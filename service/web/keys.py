@@ -1,4 +1,4 @@
-"""What the parts of an app, and of a request, are kept under."""
+"""The keys of what an app and a request hold."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -19,7 +19,7 @@ TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
 DB: web.AppKey[Database] = web.AppKey("db", Database)
-# Tells whose access token a text is. Raises Unauthenticated for any that is not good now.
+# Returns the actor of an access token. Raises Unauthenticated if the token is not valid now.
 ACTOR_OF: web.AppKey[Callable[[str], Actor]] = web.AppKey("actor_of", Callable)  # type: ignore[arg-type]
 WORKER: web.AppKey[Worker | None] = web.AppKey("worker", Worker | None)  # type: ignore[arg-type]
 DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)

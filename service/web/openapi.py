@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, from what the `@endpoint` decorators keep on the handlers and from the routes."""
+"""The OpenAPI 3.1 document, made from the routes and from what `@endpoint` keeps on the handlers."""
 
 import re
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from service import __version__
 description = """
 Teams record who paid what for whom, and always know who owes whom.
 
-Amounts are integers of the currency's minor unit: 12.50 EUR is `1250`, 500 JPY is `500`. Lists come in pages: pass a
-page's `next` as `after` to get the one after it. Every refusal is a problem document (RFC 9457).
+Amounts are integers in the currency's minor unit: 12.50 EUR is `1250`, 500 JPY is `500`. Lists come in pages: send a
+page's `next` as `after` to get the next page. Every error is a problem document (RFC 9457).
 """
 body_types = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
 def document(routes: Sequence[tuple[str, str, Any, str]]) -> dict[str, Any]:
-    """Return the document of routes: method, path, handler, name."""
+    """Return the document of routes, each a method, path, handler and name."""
     spec = APISpec(
         title="Team Expense Tracker API",
         version=__version__,
@@ -61,7 +61,7 @@ def _operation(path: str, name: str, kept: dict[str, Any]) -> dict[str, Any]:
     parameters += kept["parameters"]
     for each in kept["schemas"]:
         if each["location"] == "querystring":
-            # apispec's plugin takes a schema apart into its parameters.
+            # apispec's plugin turns a schema into one parameter per field.
             parameters.append({"in": "query", "schema": each["schema"]})
         else:
             content = {body_types[each["location"]]: {"schema": each["schema"], "example": each["schema"].example}}

@@ -54,9 +54,7 @@ class FieldError(Output):
         data_key="in",
         metadata={"enum": ["body", "query", "header"], "description": "Part of the request."},
     )
-    pointer = fields.String(
-        required=True, metadata={"description": "JSON pointer (RFC 6901) to the value in that part."}
-    )
+    pointer = fields.String(required=True, metadata={"description": "JSON pointer to it (RFC 6901)."})
     code = fields.String(required=True, metadata={"description": "For programs; it does not change."})
     detail = fields.String(required=True, metadata={"description": "For people, with numbers."})
 

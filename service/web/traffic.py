@@ -1,4 +1,4 @@
-"""What is counted of requests."""
+"""Metrics of requests."""
 
 from service.telemetry.metrics import Metrics
 
@@ -21,7 +21,7 @@ class Traffic:
         self.refusals = metrics.counter("refusals_total", "Requests refused, by problem type.", "type")
 
     def expect(self, route: str, method: str) -> None:
-        """Let failures of a route be counted from 0."""
+        """Start the failures of a route at 0, so that the first shows as an increase."""
         for status in ("500", "503"):
             self.requests.expect(route, method, status)
 

@@ -176,8 +176,8 @@ async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_num
     members = [await flat.guest(), flat.owner_id]
     before = await all_rows(db)
     for name, amounts, detail in [
-        ("participants", (4000, 4999), "The shares add up to 8999, 1 less than the amount."),
-        ("participants", (9000, 1000), "The shares add up to 10000, 1000 more than the amount."),
+        ("participants", (4000, 4999), "The shares come to 8999, 1 less than the amount."),
+        ("participants", (9000, 1000), "The shares come to 10000, 1000 more than the amount."),
         ("payers", (8000,), "The payers' amounts add up to 8000, 1000 less than the amount."),
     ]:
         with subtests.test(detail):

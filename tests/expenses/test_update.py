@@ -115,7 +115,7 @@ async def test_it_refuses_an_exact_split_of_another_amount_and_says_the_numbers(
     problem = await change(flat, expense, 422, amount=1000)
     [error] = problem["errors"]
     assert (error["pointer"], error["code"]) == ("/participants", "sum")
-    assert error["detail"] == "The shares add up to 900, 100 less than the amount."
+    assert error["detail"] == "The shares come to 900, 100 less than the amount."
     assert await all_rows(db) == before
     changed = await change(flat, expense, amount=1000, participants=parts(**{flat.owner_id: 0, guest: 1000}))
     assert await entries(db, changed) == {flat.owner_id: (1000, 0), guest: (0, 1000)}
