@@ -17,7 +17,8 @@ from aiohttp import web
 
 from service.config import load
 from service.expenses.schemas import Expense
-from service.postgres.pool import pool_of, queries
+from service.postgres.pool import pool_of
+from service.postgres.queries import queries
 from service.web.runner import runner
 
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"

@@ -7,7 +7,8 @@ from service.actor import Actor
 from service.config import Config
 from service.expenses import service as expenses
 from service.members import service as members
-from service.postgres.pool import Transaction, connect, queries
+from service.postgres.pool import Transaction, connect
+from service.postgres.queries import queries
 from service.teams import service as teams
 
 expenses_number = 2000

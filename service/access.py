@@ -24,7 +24,8 @@ from service.errors import (
     TeamArchived,
     TeamFull,
 )
-from service.postgres.pool import Connectable, Record, Transaction, queries
+from service.postgres.pool import Connectable, Record, Transaction
+from service.postgres.queries import queries
 
 
 async def lock(transaction: Transaction, actor: Actor, team_id: str) -> int:

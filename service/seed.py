@@ -19,7 +19,8 @@ from service.errors import EmailTaken
 from service.expenses import service as expenses
 from service.members import service as members
 from service.money import apportion
-from service.postgres.pool import Transaction, connect, on_violation, queries
+from service.postgres.pool import Transaction, connect, on_violation
+from service.postgres.queries import queries
 from service.teams import service as teams
 from service.web.fields import today
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.postgres.pool import queries
+from service.postgres.queries import queries
 from service.web.keys import DB
 
 beside_requests = {queries.auth.revoked.sql, queries.ops.pending.sql, queries.ops.audited.sql}

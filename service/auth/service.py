@@ -7,7 +7,8 @@ from service.actor import Actor
 from service.auth.security import Security
 from service.auth.tokens import digest
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
-from service.postgres.pool import Connectable, Record, on_violation, queries
+from service.postgres.pool import Connectable, Record, on_violation
+from service.postgres.queries import queries
 
 # How long a refresh token may be sent again after it was exchanged.
 grace_seconds = 10.0

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from service.actor import Actor
 from service.auth.service import attempts_window_seconds
 from service.errors import Unauthenticated, Unavailable
-from service.postgres.pool import Database, queries
+from service.postgres.pool import Database
+from service.postgres.queries import queries
 from service.process.tasks import background
 
 poll_seconds = 0.5

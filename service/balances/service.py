@@ -2,7 +2,8 @@
 
 from service.actor import Actor
 from service.errors import NotFound
-from service.postgres.pool import Connectable, Record, queries
+from service.postgres.pool import Connectable, Record
+from service.postgres.queries import queries
 
 
 async def get(db: Connectable, actor: Actor, team_id: str) -> Record:

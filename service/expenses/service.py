@@ -10,7 +10,8 @@ from service import access
 from service.actor import Actor
 from service.errors import Invalid, NotFound
 from service.expenses.splits import Division, divide, named, taken
-from service.postgres.pool import Connectable, Record, Transaction, queries
+from service.postgres.pool import Connectable, Record, Transaction
+from service.postgres.queries import queries
 
 columns = ("description", "amount", "currency", "spent_on", "category", "notes")
 

@@ -4,7 +4,8 @@ from service.actor import Actor
 from service.auth.security import Security
 from service.auth.service import admit
 from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
-from service.postgres.pool import Connectable, Record, on_violation, queries
+from service.postgres.pool import Connectable, Record, on_violation
+from service.postgres.queries import queries
 
 
 async def get(db: Connectable, actor: Actor) -> Record:

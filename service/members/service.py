@@ -6,7 +6,8 @@ from service import access
 from service.actor import Actor
 from service.errors import NotFound
 from service.members import members_max
-from service.postgres.pool import Connectable, Record, queries
+from service.postgres.pool import Connectable, Record
+from service.postgres.queries import queries
 
 
 async def create(

@@ -12,7 +12,8 @@ import orjson
 
 from service.errors import Unavailable
 from service.postgres.migrate import known
-from service.postgres.pool import Database, Record, Transaction, queries, unavailable
+from service.postgres.pool import Database, Record, Transaction, unavailable
+from service.postgres.queries import queries
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics
 

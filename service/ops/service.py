@@ -2,7 +2,8 @@
 
 from service.errors import Unavailable
 from service.ops.monitor import migration_ids
-from service.postgres.pool import Connectable, queries
+from service.postgres.pool import Connectable
+from service.postgres.queries import queries
 
 
 async def require_migrated(db: Connectable) -> None:

@@ -14,7 +14,7 @@ import orjson
 
 from service.errors import Refusal, Unavailable
 from service.postgres.connections import Connection, Connections, idle_seconds_max, unavailable
-from service.postgres.queries import Method, Record, queries  # noqa: F401 -- services import them from here.
+from service.postgres.queries import Method, Record
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics, Timings
 

@@ -3,7 +3,8 @@
 import asyncpg
 
 from service.postgres.migrate import connection_arguments
-from service.postgres.pool import Transaction, queries, unavailable
+from service.postgres.pool import Transaction, unavailable
+from service.postgres.queries import queries
 from service.process.exits import ConfigError, DatabaseNotDurable, DatabaseTooOld, DatabaseUnreachable
 
 oldest_major = 17

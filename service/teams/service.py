@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from service import access
 from service.actor import Actor
 from service.errors import NotFound, Unauthenticated
-from service.postgres.pool import Connectable, Record, queries
+from service.postgres.pool import Connectable, Record
+from service.postgres.queries import queries
 
 
 async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> Record:

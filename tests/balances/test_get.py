@@ -5,7 +5,7 @@ import random
 import re
 from collections import Counter
 
-from service.postgres.pool import queries
+from service.postgres.queries import queries
 from tests.access import READ
 from tests.rows import expenses
 

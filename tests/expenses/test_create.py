@@ -178,7 +178,7 @@ async def test_it_refuses_amounts_that_do_not_come_to_the_whole_and_says_the_num
     for name, amounts, detail in [
         ("participants", (4000, 4999), "The shares come to 8999, 1 less than the amount."),
         ("participants", (9000, 1000), "The shares come to 10000, 1000 more than the amount."),
-        ("payers", (8000,), "The payers' amounts add up to 8000, 1000 less than the amount."),
+        ("payers", (8000,), "The payers' amounts come to 8000, 1000 less than the amount."),
     ]:
         with subtests.test(detail):
             listed = [{"member_id": each, "amount": amount} for each, amount in zip(members, amounts, strict=False)]

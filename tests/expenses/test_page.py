@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from service.postgres.pool import queries
+from service.postgres.queries import queries
 from service.web.paging import last_id
 from tests.access import READ
 from tests.rows import expenses
