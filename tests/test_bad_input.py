@@ -480,7 +480,7 @@ async def test_another_teams_member_neither_pays_nor_takes_part(world, bob, name
         ):
             with subtests.test(f"{pointer} {member_id}"):
                 answer = await world.send(name, method, path, json.dumps(world.good(name) | changed))
-                assert complaint(answer, "body", pointer, f"{member_id} is no active member") == ""
+                assert complaint(answer, "body", pointer, f"{member_id} is neither an active member nor") == ""
         for wanted in ("payer", "participant"):
             with subtests.test(f"{wanted} {member_id}"):
                 answer = await world.ann.get(f"{world.team.path}/expenses?{wanted}={member_id}")
