@@ -144,7 +144,7 @@ class Life:
             team = await teams.create(self.db, owner, name=self.team.name, currency=self.team.currency)
             self.team_id, self.member_ids[subject.name] = team["team_id"], team["member_id"]
         else:
-            account = {"email": address(subject.name), "role": subject.role}
+            account = {"email": email_of(subject.name), "role": subject.role}
             sent = account if subject.name in self.actors else {"name": subject.name}
             member = await members.create(self.db, owner, self.team_id, **sent)
             self.member_ids[subject.name] = member["member_id"]
@@ -197,8 +197,8 @@ async def fill(config: Config) -> None:
             await _fill(transaction, password_hash)
     except EmailTaken as refusal:
         tqdm.write(f"Nothing was added: {refusal}")
-    login = f'{{"email": "{address(people[0])}", "password": "{password}"}}'
-    tqdm.write(f"Log in as {address(people[0])}, or as any other of these people, with the password: {password}")
+    login = f'{{"email": "{email_of(people[0])}", "password": "{password}"}}'
+    tqdm.write(f"Log in as {email_of(people[0])}, or as any other of these people, with the password: {password}")
     tqdm.write(f"curl http://{config.host}:{config.port}/v1/auth/login --json '{login}'")
 
 
@@ -206,7 +206,7 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
     random = Random(20)  # noqa: S311 -- the same instance every time.
     actors = {}
     for name in people:
-        email = address(name)
+        email = email_of(name)
         with on_violation("users_email_key", raises=EmailTaken(f"the account {email} already exists.")):
             user = await queries.auth.register(transaction, email=email, name=name, password_hash=password_hash)
         actors[name] = Actor(user["user_id"], "")
@@ -223,7 +223,7 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
     await queries.seed.date_accounts(transaction, user_ids=[actor.user_id for actor in actors.values()])
 
 
-def address(name: str) -> str:
+def email_of(name: str) -> str:
     """Return the e-mail address of a person's account."""
     return f"{name.lower()}@example.com"
 

@@ -8,7 +8,7 @@ import pytest
 from argon2 import extract_parameters
 
 from service.auth import passwords as module
-from service.auth.passwords import Passwords, hash_queue_of_address_max
+from service.auth.passwords import Passwords, hash_queue_of_peer_max
 from service.errors import Unavailable
 
 
@@ -97,7 +97,7 @@ async def test_it_has_as_many_threads_as_configured_until_it_is_closed():
 
 
 async def test_one_address_does_not_take_the_whole_queue(passwords):
-    passwords.pending_from["192.0.2.1"] = hash_queue_of_address_max
+    passwords.pending_from["192.0.2.1"] = hash_queue_of_peer_max
     with pytest.raises(Unavailable):
         await passwords.hash("a long password", "192.0.2.1")
     assert await passwords.hash("a long password", "192.0.2.2")

@@ -19,7 +19,7 @@ T = TypeVar("T")
 # The most password hashes that are computed or wait for a thread; a log-in beyond that is answered 503.
 hash_queue_max = 64
 # The most of them from one network address, so that one client cannot fill the queue for everybody.
-hash_queue_of_address_max = 16
+hash_queue_of_peer_max = 16
 
 
 class Passwords:
@@ -38,11 +38,11 @@ class Passwords:
         # Checked when there is no such account, so that the answer takes the same time.
         self.nobody = self.hasher.hash(secrets.token_urlsafe())
 
-    async def hash(self, password: str, address: str = "") -> str:
+    async def hash(self, password: str, peer: str = "") -> str:
         """Return the hash to store. Raises Unavailable if too many wait, overall or from one network address."""
-        return await self._run(lambda: self.hasher.hash(password), address)
+        return await self._run(lambda: self.hasher.hash(password), peer)
 
-    async def verify(self, password_hash: str | None, password: str, address: str = "") -> bool:
+    async def verify(self, password_hash: str | None, password: str, peer: str = "") -> bool:
         """Return whether a password matches the hash; None matches no password. Raises Unavailable as `hash` does."""
 
         def check() -> bool:
@@ -51,7 +51,7 @@ class Passwords:
             except (VerifyMismatchError, InvalidHashError):
                 return False
 
-        return await self._run(check, address) and password_hash is not None
+        return await self._run(check, peer) and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
         """Return whether a hash was made with other parameters than today's."""
@@ -61,19 +61,19 @@ class Passwords:
         """End the threads."""
         self.executor.shutdown(cancel_futures=True)
 
-    async def _run(self, work: Callable[[], T], address: str) -> T:
-        is_greedy = address != "" and self.pending_from[address] >= hash_queue_of_address_max
+    async def _run(self, work: Callable[[], T], peer: str) -> T:
+        is_greedy = peer != "" and self.pending_from[peer] >= hash_queue_of_peer_max
         if self.pending >= hash_queue_max or is_greedy:
             raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
         started = time.perf_counter()
         self.pending += 1
-        self.pending_from[address] += 1
+        self.pending_from[peer] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
         finally:
             self.hash_seconds.record(time.perf_counter() - started)
             self.pending -= 1
-            self.pending_from[address] -= 1
+            self.pending_from[peer] -= 1
             # A Counter keeps zeros; without this, it would grow with every address.
-            if not self.pending_from[address]:
-                del self.pending_from[address]
+            if not self.pending_from[peer]:
+                del self.pending_from[peer]

@@ -180,7 +180,7 @@ async def _divide_again(
 
 
 async def _open_formers(transaction: Transaction, team_id: str, others: set[str]) -> list[str]:
-    """Return which of some who are not active are former members with something left to settle."""
+    """Return those of some inactive members who left with an open balance: an expense can still name them."""
     if not others:
         return []
     rows = queries.expenses.open_formers(transaction, team_id=team_id, member_ids=list(others))

@@ -1,4 +1,4 @@
-"""The middlewares around every handler, from the outside in: observe, problems, authenticate."""
+"""The middlewares around every handler, from the outside in: observe, problem_details, authenticate."""
 
 import asyncio
 import logging
@@ -80,7 +80,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer whatever goes wrong with a problem document that shows nothing internal."""
     try:
         try:

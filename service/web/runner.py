@@ -1,15 +1,15 @@
-"""How an application is served: by the command, by the tests and by the benchmark's peer alike."""
+"""How an app is served: by the command, the tests and the benchmark alike."""
 
 from aiohttp import web
 
-# Longer than the 60 s that load balancers keep idle connections for, so that they are the ones to close.
+# Load balancers keep idle connections for 60 s. This is longer, so that they close first.
 keepalive_seconds = 75
-# Requests in flight have been waited for when the sockets close: what is left are connections without any.
+# When this begins, requests in flight are answered already; only idle connections are left.
 shutdown_seconds = 1
 
 
 def runner(app: web.Application) -> web.AppRunner:
-    """Return what serves an application; the log of requests and the handling of compressed bodies are our own."""
+    """Return aiohttp's runner of an app, without its access log and decompression: the service has its own rules."""
     return web.AppRunner(
         app,
         access_log=None,
