@@ -1,5 +1,6 @@
 """What is said of logs is true of the lines that are written: docs/logs.md, and the collector's example."""
 
+import asyncio
 import json
 import logging
 import re
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from service.telemetry import logs
 
 ROOT = Path(__file__).parent.parent
 COLLECTOR = yaml.safe_load((ROOT / "deploy/logs/fluent-bit.yaml").read_text())
@@ -28,6 +31,41 @@ async def lines(served, flat, caplog, capfd):
     capfd.readouterr()
     await flat.owner.get(flat.path)
     return [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+
+
+async def test_the_lines_of_one_turn_are_written_at_once_in_order_and_in_parts_that_a_pipe_keeps_whole(monkeypatch):
+    written = []
+    monkeypatch.setattr(logs, "_write", written.append)
+    lines = logs.Lines()
+    sent = [b"%03d%s\n" % (number, b"x" * 300) for number in range(30)]
+    for line in sent:
+        lines.add(line)
+    assert written == []
+    await asyncio.sleep(0)
+    assert b"".join(written) == b"".join(sent)
+    assert len(written) == 3
+    assert max(map(len, written)) <= 4096
+    assert all(part.endswith(b"\n") for part in written)
+    lines.add(b"y" * 5000)
+    await asyncio.sleep(0)
+    assert written[3:] == [b"y" * 5000]
+
+
+def test_a_loop_that_ended_before_it_wrote_keeps_no_line_back(monkeypatch):
+    written = []
+    monkeypatch.setattr(logs, "_write", written.append)
+    lines = logs.Lines()
+
+    async def add(line):
+        lines.add(line)
+
+    with asyncio.Runner() as first:
+        # The turn in which it would be written does not come any more.
+        first.run(add(b"a"))
+        lines.loop = first.get_loop()
+        lines.lines = [b"a"]
+    asyncio.run(asyncio.wait_for(add(b"b"), 1))
+    assert b"".join(written).endswith(b"ab")
 
 
 def test_the_fields_are_those_of_the_document(lines):

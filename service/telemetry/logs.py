@@ -1,9 +1,11 @@
 """Logs: one JSON object per line on standard error, each with the id of its request."""
 
+import asyncio
 import datetime
 import logging
 import logging.config
 import os
+import select
 from contextlib import suppress
 from contextvars import ContextVar
 
@@ -37,6 +39,36 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
+class Lines:
+    """Request lines that the loop writes in its next turn: one system call for all requests answered in this one."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def add(self, line: bytes) -> None:
+        """Let a line be written in the next turn of the running loop."""
+        loop = asyncio.get_running_loop()
+        if self.loop is not loop:
+            self.loop = loop
+            loop.call_soon(self.write)
+        self.lines.append(line)
+
+    def write(self) -> None:
+        """Write all lines, in parts small enough for a pipe not to mix them with those of other workers."""
+        lines, self.lines, self.loop = self.lines, [], None
+        part = b""
+        for line in lines:
+            if part and len(part) + len(line) > select.PIPE_BUF:
+                _write(part)
+                part = b""
+            part += line
+        _write(part)
+
+
+request_lines = Lines()
+
+
 def log_request(**fields: str | float | None) -> None:
     """Write a request's line, in the format of all others, if the level of `service.access` is INFO or below.
 
@@ -45,9 +77,13 @@ def log_request(**fields: str | float | None) -> None:
     if access_log.isEnabledFor(logging.INFO):
         at = datetime.datetime.now(datetime.UTC)
         line = {"time": at, "level": "INFO", "logger": access_log.name, "message": "request", **fields}
-        # A failure to write the log must not fail the request.
-        with suppress(OSError):
-            os.write(STDERR, orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        request_lines.add(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+
+
+def _write(part: bytes) -> None:
+    # A failure to write the log must not fail anything else.
+    with suppress(OSError):
+        os.write(STDERR, part)
 
 
 def configure(level: str) -> None:
