@@ -128,6 +128,16 @@ class Connections:
         elif not self._pass_on(held):
             self.at_hand.append(held)
 
+    async def give_back_after(self, held: Held, error: BaseException) -> None:
+        """Give back a connection whose user failed: it is kept only if PostgreSQL answered with a plain error."""
+        if _is_plain(error):
+            self.give_back(held)
+        elif isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+            # asyncpg did not expect this itself: a statement may still be running that nobody cancels.
+            self.discard(held)
+        else:
+            await self.return_to_pool(held)
+
     async def return_to_pool(self, held: Held) -> None:
         """Release a connection to asyncpg, which waits for cancelled statements and closes broken connections."""
         try:
@@ -224,13 +234,10 @@ class Use:
         return self.held.connection
 
     async def __aexit__(self, _: object, error: BaseException | None, __: TracebackType | None) -> None:
-        if error is None or _is_plain(error):
+        if error is None:
             self.connections.give_back(self.held)
-        elif isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-            # After an error that asyncpg did not expect, a statement may still be running that nobody cancels.
-            self.connections.discard(self.held)
         else:
-            await self.connections.return_to_pool(self.held)
+            await self.connections.give_back_after(self.held, error)
 
 
 def _is_plain(error: BaseException) -> bool:

@@ -64,15 +64,22 @@ class Database:
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Run a query on its own."""
+        connections = self.connections
         try:
-            async with self.connections.use() as connection:
-                started = time.perf_counter()
-                try:
-                    return await getattr(connection, method)(sql, *arguments)
-                finally:
-                    self.query_seconds.record(time.perf_counter() - started, name)
+            # As `connections.use()` does, which costs two more coroutines.
+            held = connections.take() or await connections.wait()
+            started = time.perf_counter()
+            try:
+                answer = await getattr(held.connection, method)(sql, *arguments)
+            except BaseException as error:
+                await connections.give_back_after(held, error)
+                raise
+            finally:
+                self.query_seconds.record(time.perf_counter() - started, name)
+            connections.give_back(held)
         except unavailable as error:
             raise await self._refusal(error) from error
+        return answer
 
     @asynccontextmanager
     async def transaction(self, team_id: str = "") -> AsyncIterator[Transaction]:
