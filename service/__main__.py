@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -161,6 +162,8 @@ async def _serve(
     app = create_app(config, worker)
     serving = runner(app)
     await serving.setup()
+    # What the start made stays: the collector need not look at it again and again.
+    gc.freeze()
     try:
         sites = [web.SockSite(serving, each, backlog=backlog) for each in sockets]
         for site in sites:
