@@ -243,6 +243,25 @@ async def test_an_expense_is_split_among_those_who_are_there(flat, db, monkeypat
     assert len(again["participants"]) == (1 if meanwhile == LEAVES else 3)
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_as_many_come_as_leave_and_it_is_noticed(flat, db, monkeypatch, *, guarded):
+    kim_id = await flat.guest("Kim")
+    await flat.spend(900)
+    if not guarded:
+        without(monkeypatch, "expenses.create", MEMBERS_ARE_CHECKED)
+    request = flat.owner.post(f"{flat.path}/expenses", {"description": "Dinner", "amount": 900})
+    # Kim leaves with a debt, so an expense could still name her.
+    [answer] = await at_once(db, flat, request, meanwhile=f"{LEAVES}; {COMES}")
+    if not guarded:
+        assert {each["member_id"] for each in answer.body["participants"]} == {flat.owner_id, kim_id}
+        return
+    assert (answer.status, answer.body["type"]) == (409, "/problems/conflict")
+    assert await db.fetchval("select count(*) from expenses") == 1
+    shared = {each["member_id"] for each in (await flat.spend(900))["participants"]}
+    assert len(shared) == 2
+    assert kim_id not in shared
+
+
 async def test_who_is_named_may_not_have_left_but_others_may_have_come(flat, db):
     guest = await flat.guest("Kim")
     body = {"description": "Dinner", "amount": 900, "participants": [{"member_id": flat.owner_id}]}
