@@ -2,6 +2,7 @@
 
 import json
 import logging
+import unicodedata
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from service.routes import routes
+from service.web import text as text_module
 from tests.conftest import PASSWORD, Person, Team
 from tests.rows import all_rows, guests
 
@@ -621,3 +623,26 @@ async def test_text_to_search_for_is_taken_as_it_is(world, subtests):
         with subtests.test(sought):
             answer = await world.ann.get(f"{world.team.path}/expenses?q={quote(sought)}")
             assert [each["description"] for each in answer.body["items"]] == found, sought
+
+
+@pytest.mark.parametrize(("field", "slow"), [("password", "unicodedata"), ("email", "validate_email")])
+async def test_text_far_too_long_is_refused_before_anything_is_done_with_it(served, monkeypatch, field, slow):
+    # Marks are sorted when text is normalised, which takes time with the square of their number.
+    marks = "\u0300" * 15_900 + "\u0327" * 15_900
+    # What takes time with every character is not even there.
+    monkeypatch.delattr(text_module, slow)
+    body = {"email": "ann@example.com", "password": PASSWORD} | {field: marks}
+    sent = json.dumps(body, ensure_ascii=False).encode()
+    answer = await served.call("POST", "/v1/auth/login", data=sent, headers={"Content-Type": "application/json"})
+    [error] = answer.body["errors"]
+    assert (answer.status, error["pointer"]) == (422, f"/{field}")
+    assert f"has {len(marks)} characters" in error["detail"]
+
+
+async def test_text_of_decomposed_characters_is_as_long_as_what_it_becomes(ann):
+    # One character of four code points each, which are one in NFC.
+    name = unicodedata.normalize("NFD", "\u1f82") * 100
+    assert len(name) == 400
+    answer = await ann.patch("/v1/me", {"name": name})
+    assert (answer.status, answer.body["name"]) == (200, "\u1f82" * 100)
+    assert (await ann.patch("/v1/me", {"name": name + "x"})).status == 422

@@ -4,7 +4,7 @@ import unicodedata
 from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from service.web.fields import Value
 
@@ -16,6 +16,11 @@ never_in_text = never_in_passwords | {"Cf", "Zl", "Zp"}
 joiners = "\u200c\u200d"
 # These are letters by category, but look blank.
 fillers = "\u115f\u1160\u2800\u3164\uffa0"
+
+
+# A character of NFC has at most this many code points when it is decomposed (UAX #15, maximum expansion factors).
+decomposed_factor = 4
+email_length_max = 254
 
 
 class Text(Value, fields.String):
@@ -37,6 +42,9 @@ class Text(Value, fields.String):
         """Return the value."""
         if type(value) is not str:
             raise self.make_error("invalid")
+        # Before anything that takes time with every character, or more (marks are sorted).
+        if len(value) > self.maximum * decomposed_factor:
+            raise self._too_long(value)
         refused = never_in_text if self.trim else never_in_passwords
         for character in value:
             if unicodedata.category(character) in refused and not (
@@ -49,9 +57,12 @@ class Text(Value, fields.String):
         if len(text) < self.minimum:
             raise self.make_error("too_short", length=len(text), minimum=self.minimum)
         if len(text) > self.maximum:
-            over = len(text) - self.maximum
-            raise self.make_error("too_long", length=len(text), over=over, maximum=self.maximum)
+            raise self._too_long(text)
         return text
+
+    def _too_long(self, text: str) -> ValidationError:
+        over = len(text) - self.maximum
+        return self.make_error("too_long", length=len(text), over=over, maximum=self.maximum)
 
 
 class Email(Value, fields.String):
@@ -63,12 +74,14 @@ class Email(Value, fields.String):
     }
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(limits={"format": "email", "minLength": 3, "maxLength": 254}, **kwargs)
+        super().__init__(limits={"format": "email", "minLength": 3, "maxLength": email_length_max}, **kwargs)
 
     def read(self, value: Any) -> str:
         """Return the value."""
         if type(value) is not str:
             raise self.make_error("invalid")
+        if len(value) > email_length_max * decomposed_factor:
+            raise self.make_error("not_email", reason=f"It has {len(value)} characters, more than any address.")
         try:
             address = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
         except EmailNotValidError as error:
