@@ -324,3 +324,25 @@ async def test_a_secret_is_exchanged_in_three_steps_and_nobody_is_logged_out(con
         # Who was away during all of it is out: the first secret is worth nothing any more.
         assert (await services[-1].call("GET", path, token=ann.token)).status == 401
         assert (await services[1].call("GET", path, token=ann.token)).status == 200
+
+
+def claims_at(issued_at, expires_at):
+    ids = {"sub": str(uuid.uuid4()), "sid": str(uuid.uuid4())}
+    return {"iss": module.issuer, "aud": module.audience, "iat": issued_at, "exp": expires_at} | ids
+
+
+@pytest.mark.parametrize(("ahead_seconds", "is_accepted"), [(3, True), (9, True), (13, False)])
+def test_a_token_of_a_replica_whose_clock_is_ahead_is_good_at_once(config, ahead_seconds, is_accepted):
+    claims = claims_at(int(time.time()) + ahead_seconds, int(time.time()) + 900)
+    token, tokens = sign(config, good_header, claims), tokens_of(config.jwt_secret)
+    if is_accepted:
+        assert tokens.actor(token).user_id == claims["sub"]
+    else:
+        with pytest.raises(Unauthenticated):
+            tokens.actor(token)
+
+
+def test_no_leeway_makes_a_token_live_longer(config):
+    claims = claims_at(int(time.time()) - 60, int(time.time()) - 1)
+    with pytest.raises(Unauthenticated, match="expired"):
+        tokens_of(config.jwt_secret).actor(sign(config, good_header, claims))

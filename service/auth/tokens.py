@@ -22,6 +22,8 @@ token_type = "at+jwt"  # noqa: S105 -- RFC 9068 §2.1
 # Our access tokens have about 350 characters.
 access_token_length_max = 1024
 verified_tokens_max = 4096
+# Another replica's clock may be ahead by so much: its tokens are valid here at once.
+clock_ahead_seconds_max = 10
 refresh_token_bytes = 16 + 16 + 16
 
 
@@ -67,6 +69,8 @@ class Tokens:
             decoded = self._decoded(token)
             claims = decoded["payload"]
             actor = Actor(str(uuid.UUID(claims["sub"])), str(uuid.UUID(claims["sid"])))
+            if int(claims["iat"]) > time.time() + clock_ahead_seconds_max:
+                raise Unauthenticated
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("The access token has expired: POST /v1/auth/refresh, or log in again.") from None
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
@@ -87,7 +91,12 @@ class Tokens:
                     [algorithm],
                     issuer=issuer,
                     audience=audience,
-                    options={"require": ["iss", "aud", "sub", "sid", "iat", "exp"], "strict_aud": True},
+                    options={
+                        "require": ["iss", "aud", "sub", "sid", "iat", "exp"],
+                        "strict_aud": True,
+                        # PyJWT's leeway would also apply to `exp`; `actor` checks this one.
+                        "verify_iat": False,
+                    },
                 )
         raise Unauthenticated
 
