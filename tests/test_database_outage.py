@@ -346,3 +346,22 @@ async def test_clients_that_give_up_leave_nothing_half_done(impatient, db):
             == await db.fetchval("select count(*) from revisions")
         )
         await home.recovers()
+
+
+async def test_a_process_that_stands_still_in_a_write_holds_its_team_up_for_seconds_only(impatient):
+    async with household(impatient) as home:
+        body, statuses = {"description": "Tea", "amount": 1}, []
+
+        async def stand_still():
+            async with home.service.app[DB].transaction() as transaction:
+                await transaction.ask("fetchval", "lock", "select 1 from teams for update", [])
+                # What it holds is let go soon after the time of a statement, although it does not go on.
+                deadline = time.monotonic() + 3 * STATEMENT_SECONDS + 10
+                while 201 not in statuses and time.monotonic() < deadline:
+                    statuses.append((await home.ask("POST", f"{home.team.path}/expenses", body))[0].status)
+                await transaction.ask("fetchval", "late", "select 1", [])
+
+        with pytest.raises(Unavailable):
+            await stand_still()
+        assert (statuses[0], statuses[-1]) == (503, 201)
+        await home.pool_is_whole()

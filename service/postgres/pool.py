@@ -154,7 +154,8 @@ def pool_of(url: str, *, size: int, statement_seconds: float, statement_cache_si
         server_settings={
             "application_name": "expenses",
             "statement_timeout": str(int(statement_seconds * 1000)),
-            "idle_in_transaction_session_timeout": "60000",
+            # A process that stops in the middle of a write must not hold up its team much longer than a statement may.
+            "idle_in_transaction_session_timeout": str(int(statement_seconds * 1000) + 1000),
             # Compiling a query takes longer than running any of ours.
             "jit": "off",
         },
