@@ -22,7 +22,7 @@ from service.telemetry.metrics import Metrics
 from service.telemetry.usage import measure_process
 from service.web import openapi
 from service.web.keys import ACTOR_OF, DB, DOCUMENT, LIFECYCLE, METRICS, TRAFFIC, TRUSTED_PROXIES, WORKER
-from service.web.middleware import authenticate, observe, problem_details
+from service.web.middleware import observe, problem_details
 from service.web.request import body_bytes_max
 from service.web.traffic import Traffic
 
@@ -32,7 +32,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
 
     `worker` says which one this process is of several behind the same address.
     """
-    app = web.Application(middlewares=[observe, problem_details, authenticate], client_max_size=body_bytes_max)
+    app = web.Application(middlewares=[observe, problem_details], client_max_size=body_bytes_max)
     app[TRUSTED_PROXIES] = config.trusted_proxies
     app[METRICS] = metrics = Metrics(worker.name if worker else "")
     app[TRAFFIC] = Traffic(metrics)

@@ -2,8 +2,8 @@
 
 import os
 import re
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -15,8 +15,7 @@ os.register_at_fork(after_in_child=_random.seed)
 _format = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """A trace's id; its flags, or "" if no other service takes part in it; and the id of our span, if we record one."""
 
     trace_id: str

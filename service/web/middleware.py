@@ -1,4 +1,4 @@
-"""The middlewares around every handler, from the outside in: observe, problem_details, authenticate."""
+"""The middlewares around every handler, from the outside in: observe, problem_details."""
 
 import asyncio
 import logging
@@ -81,8 +81,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer whatever goes wrong with a problem document that shows nothing internal."""
+    """Let in who may, and answer whatever goes wrong with a problem document that shows nothing internal."""
     try:
+        _authenticate(request)
         try:
             return await handler(request)
         except transient:
@@ -112,15 +113,13 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
     return _problem(request, refused)
 
 
-@web.middleware
-async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Authenticate the request; only endpoints declared public can be reached without an access token."""
+def _authenticate(request: web.Request) -> None:
+    """Find out who acts. Raises Unauthenticated without a valid access token, except for endpoints declared public."""
     if request.match_info.http_exception is None and not getattr(request.match_info.handler, "public", False):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise errors.Unauthenticated
         request[ACTOR] = request.app[ACTOR_OF](token.strip())
-    return await handler(request)
 
 
 def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
