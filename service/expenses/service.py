@@ -8,8 +8,8 @@ import orjson
 
 from service import access
 from service.actor import Actor
-from service.errors import Invalid, NotFound
-from service.expenses.splits import Division, divide, named, taken
+from service.errors import NotFound
+from service.expenses.splits import Division, divide, named, refuse_without_participants, taken
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
 
@@ -40,8 +40,8 @@ async def create(
     """
     async with db.transaction(team_id) as transaction:
         team = access.granted(await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id))
-        if split == "exact" and participants is None:
-            raise Invalid.at("/participants", "required", "The exact split requires these, each with its `amount`.")
+        if participants is None:
+            refuse_without_participants(split)
         shared = participants or [{"member_id": each} for each in team["active_ids"]]
         payer = payer or team["member_id"]
         others = named(payer, payers, shared).difference(team["active_ids"])

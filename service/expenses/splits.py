@@ -84,6 +84,13 @@ def divide(
     return Division(split, typed_payers | {"participants": participants}, paid, owed)
 
 
+def refuse_without_participants(split: str) -> None:
+    """Raise Invalid if a mode takes something of each participant, so that it cannot do without a list of them."""
+    if takes := modes[split].takes:
+        fields = " and ".join(f"`{name}`" for name in takes)
+        raise Invalid.at("/participants", "required", f"The {split} split requires these, each with its {fields}.")
+
+
 def named(payer: str, payers: Parts | None, participants: Parts) -> set[str]:
     """Return the ids of all whom an expense names."""
     paying = {payer} if payers is None else {each["member_id"] for each in payers}
