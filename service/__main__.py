@@ -28,7 +28,7 @@ from service.process.exits import CannotListen, DatabaseUnreachable, EmbeddedErr
 from service.process.workers import Worker, backlog, listen, supervise
 from service.routes import routes
 from service.seed import fill
-from service.telemetry.logs import configure
+from service.telemetry.logs import configure, writer
 from service.web.keys import LIFECYCLE
 from service.web.openapi import document
 from service.web.runner import runner
@@ -197,6 +197,7 @@ def _say(line: str) -> None:
 
 
 def _fail(error: Exception, status: int) -> int:
+    writer.flush()
     print(f"expenses: {error}", file=sys.stderr)
     return status
 

@@ -20,6 +20,7 @@ from service.app import create_app
 from service.auth.sessions import poll_seconds
 from service.config import Config
 from service.postgres.migrate import migrate
+from service.telemetry.logs import writer
 from service.web.keys import DOCUMENT
 from service.web.runner import runner
 from tests.contract import Contract
@@ -282,7 +283,15 @@ def root_logger() -> Iterator[logging.Logger]:
 def lines(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
     """What the requests so far wrote to standard error."""
     caplog.set_level(logging.INFO)
-    return lambda: [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    # What was before this test.
+    writer.flush()
+    capfd.readouterr()
+
+    def read() -> list[dict[str, Any]]:
+        writer.flush()
+        return [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+
+    return read
 
 
 @pytest.fixture

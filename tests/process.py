@@ -36,7 +36,13 @@ class Process:
     """`python -m service serve` with a data directory, and more arguments where they are given."""
 
     def __init__(
-        self, data_dir: Path, *, wait: bool = True, arguments: tuple[str, ...] = (), **environment: str
+        self,
+        data_dir: Path,
+        *,
+        wait: bool = True,
+        arguments: tuple[str, ...] = (),
+        standard_error: int | None = None,
+        **environment: str,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -46,7 +52,7 @@ class Process:
             cwd=ROOT,
             env=clean() | {"EXPENSES_DATA_DIR": str(data_dir), "EXPENSES_PORT": str(self.port)} | environment,
             stdout=self.log,
-            stderr=self.log,
+            stderr=self.log if standard_error is None else standard_error,
         )
         if wait:
             self.wait_until_ready()

@@ -1,8 +1,6 @@
 """Traces: what a collector is sent with EXPENSES_TRACING, and that nothing happens without."""
 
 import gzip
-import json
-import logging
 import subprocess
 import sys
 import threading
@@ -47,8 +45,7 @@ def spans(monkeypatch):
         server.shutdown()
 
 
-async def test_a_request_and_its_statements_are_spans_of_the_caller_s_trace(config, spans, caplog, capfd):
-    caplog.set_level(logging.INFO)
+async def test_a_request_and_its_statements_are_spans_of_the_caller_s_trace(config, spans, lines):
     async with running(replace(config, tracing=True)) as served:
         headers = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
         answer = await served.call("GET", "/readyz", headers=headers)
@@ -60,8 +57,7 @@ async def test_a_request_and_its_statements_are_spans_of_the_caller_s_trace(conf
     assert request.parent_span_id.hex() == PARENT_ID
     assert statement.parent_span_id == request.span_id
     assert answer.headers["Traceresponse"] == f"00-{TRACE_ID}-{request.span_id.hex()}-01"
-    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
-    logged = {line["route"]: line["trace_id"] for line in lines if line.get("message") == "request"}
+    logged = {line["route"]: line["trace_id"] for line in lines() if line.get("message") == "request"}
     assert logged == {"ops.ready": TRACE_ID, "unmatched": by_name["unmatched"].trace_id.hex()}
 
 

@@ -134,6 +134,9 @@ def _run(work: Callable[[Worker], None], worker: Worker) -> None:
         work(worker)
     except StartError as error:
         sys.exit(f"expenses: {error}")
+    finally:
+        # A forked process ends without the functions that others run at their exit.
+        logging.shutdown()
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

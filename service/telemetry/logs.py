@@ -1,12 +1,13 @@
 """Logs: one JSON object per line on standard error, each with the id of its request."""
 
-import asyncio
 import datetime
 import logging
 import logging.config
 import os
 import select
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Iterator
 from contextvars import ContextVar
 
 import orjson
@@ -14,6 +15,9 @@ from aiohttp.http_exceptions import BadHttpMessage
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 STDERR = 2
+# Some thousand lines.
+waiting_bytes_max = 1024 * 1024
+gather_seconds = 0.01
 access_log = logging.getLogger("service.access")
 # The ids of the request and of its trace.
 current_request: ContextVar[tuple[str | None, str | None]] = ContextVar("current_request", default=(None, None))
@@ -39,34 +43,80 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], BadHttpMessage))
 
 
-class Lines:
-    """Request lines that the loop writes in its next turn: one system call for all requests answered in this one."""
+class Writer:
+    """Writes lines to standard error from a thread of its own, so that nothing waits for whoever reads them.
+
+    Lines wait in a buffer of `waiting_bytes_max`. While it is full, because nobody reads, further lines are dropped and
+    counted in `dropped`.
+    """
 
     def __init__(self) -> None:
+        self.dropped = 0
+        self._begin()
+        # A forked process has no threads, and its lock may have been held by one.
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.changed = threading.Condition(threading.Lock())
         self.lines: list[bytes] = []
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.waiting_bytes = 0
+        self.is_idle = False
+        self.thread: threading.Thread | None = None
 
     def add(self, line: bytes) -> None:
-        """Let a line be written in the next turn of the running loop."""
-        loop = asyncio.get_running_loop()
-        if self.loop is not loop:
-            self.loop = loop
-            loop.call_soon(self.write)
-        self.lines.append(line)
+        """Let a line be written soon."""
+        with self.changed:
+            if self.waiting_bytes + len(line) > waiting_bytes_max:
+                self.dropped += 1
+                return
+            self.lines.append(line)
+            self.waiting_bytes += len(line)
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._work, name="log", daemon=True)
+                self.thread.start()
+            elif self.is_idle:
+                self.is_idle = False
+                self.changed.notify_all()
 
-    def write(self) -> None:
-        """Write all lines, in parts small enough for a pipe not to mix them with those of other workers."""
-        lines, self.lines, self.loop = self.lines, [], None
-        part = b""
-        for line in lines:
-            if part and len(part) + len(line) > select.PIPE_BUF:
-                _write(part)
-                part = b""
-            part += line
-        _write(part)
+    def flush(self, timeout_seconds: float = 1.0) -> None:
+        """Wait until all lines are written, but not longer than `timeout_seconds`."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.waiting_bytes, timeout_seconds)
+
+    def _work(self) -> None:
+        while True:
+            with self.changed:
+                if not self.lines:
+                    self.is_idle = True
+                    self.changed.wait_for(lambda: self.lines)
+                lines, self.lines = self.lines, []
+            for part in _parts(lines):
+                is_written = _write(part)
+                with self.changed:
+                    self.waiting_bytes -= len(part)
+                    self.dropped += 0 if is_written else part.count(b"\n")
+                    if not self.waiting_bytes:
+                        self.changed.notify_all()
+            # Let some lines gather: one system call, and one change of threads, for all of them.
+            time.sleep(gather_seconds)
 
 
-request_lines = Lines()
+writer = Writer()
+
+
+class Handler(logging.Handler):
+    """Passes the lines of logging to the writer."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let a line be written."""
+        try:
+            writer.add(self.format(record).encode(errors="backslashreplace") + b"\n")
+        except Exception:  # noqa: BLE001 -- as every handler of logging does.
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until all lines are written, but not for long."""
+        writer.flush()
 
 
 def log_request(**fields: str | float | None) -> None:
@@ -77,13 +127,32 @@ def log_request(**fields: str | float | None) -> None:
     if access_log.isEnabledFor(logging.INFO):
         at = datetime.datetime.now(datetime.UTC)
         line = {"time": at, "level": "INFO", "logger": access_log.name, "message": "request", **fields}
-        request_lines.add(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        writer.add(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 
 
-def _write(part: bytes) -> None:
-    # A failure to write the log must not fail anything else.
-    with suppress(OSError):
-        os.write(STDERR, part)
+def _parts(lines: list[bytes]) -> Iterator[bytes]:
+    """Yield the lines in parts small enough for a pipe not to mix them with those of other workers."""
+    part = b""
+    for line in lines:
+        if part and len(part) + len(line) > select.PIPE_BUF:
+            yield part
+            part = b""
+        part += line
+    yield part
+
+
+def _write(part: bytes) -> bool:
+    """Write to standard error, for as long as that takes. Return whether it could be written."""
+    while part:
+        try:
+            part = part[os.write(STDERR, part) :]
+        except BlockingIOError:
+            # Whoever shares this pipe has made it non-blocking.
+            select.select([], [STDERR], [])
+        except OSError:
+            # A failure to write the log must not fail anything else.
+            return False
+    return True
 
 
 def configure(level: str) -> None:
@@ -100,9 +169,7 @@ def configure(level: str) -> None:
                     "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
                 }
             },
-            "handlers": {
-                "stderr": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request", "ours"]}
-            },
+            "handlers": {"stderr": {"()": Handler, "formatter": "json", "filters": ["request", "ours"]}},
             "root": {"level": level.upper(), "handlers": ["stderr"]},
         }
     )

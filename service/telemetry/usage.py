@@ -5,6 +5,7 @@ import resource
 import psutil
 
 from service import __version__
+from service.telemetry.logs import writer
 from service.telemetry.metrics import Metrics
 
 
@@ -24,5 +25,8 @@ def measure_process(metrics: Metrics) -> None:
         "process_max_fds",
         "Maximum number of open file descriptors.",
         lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    )
+    metrics.counter_of(
+        "log_lines_dropped_total", "Log lines dropped, because nobody read them in time.", lambda: writer.dropped
     )
     metrics.gauge_of("build_info", "The running version.", lambda: {__version__: 1}, "version")
