@@ -160,7 +160,7 @@ async def _serve(
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     app = create_app(config, worker)
-    serving = runner(app)
+    serving = runner(app, keepalive_seconds=config.keepalive_seconds)
     await serving.setup()
     # What the start made stays: the collector need not look at it again and again.
     gc.freeze()

@@ -15,13 +15,25 @@ from service.config import Config
 from service.ops.keys import MONITOR
 from service.ops.monitor import monitoring
 from service.postgres.pool import connect
+from service.process.descriptors import room
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.routes import routes
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import measure_process
 from service.web import openapi
-from service.web.keys import ACTOR_OF, DB, DOCUMENT, LIFECYCLE, METRICS, TRAFFIC, TRUSTED_PROXIES, WORKER
+from service.web.connection_limit import ConnectionLimit
+from service.web.keys import (
+    ACTOR_OF,
+    CONNECTION_LIMIT,
+    DB,
+    DOCUMENT,
+    LIFECYCLE,
+    METRICS,
+    TRAFFIC,
+    TRUSTED_PROXIES,
+    WORKER,
+)
 from service.web.middleware import observe, problem_details
 from service.web.request import body_bytes_max
 from service.web.traffic import Traffic
@@ -39,6 +51,11 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     measure_process(metrics)
     app[WORKER] = worker
     app[LIFECYCLE] = Lifecycle(metrics)
+    app[CONNECTION_LIMIT] = ConnectionLimit(
+        room(config.connections, servers=config.pool_size),
+        is_behind_proxy=config.trusted_proxies > 0,
+        metrics=metrics,
+    )
     if config.tracing:
         from service.telemetry.opentelemetry import trace  # noqa: PLC0415 -- the extra `otel` is not installed by default.
 

@@ -62,6 +62,18 @@ class Config:
     )
     host: str = setting("EXPENSES_HOST", "127.0.0.1", "The address to listen on")
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
+    connections: int = setting(
+        "EXPENSES_CONNECTIONS",
+        2000,
+        "Maximum number of clients' connections per process; one client may open an eighth of them",
+        check=validate.Range(20, 100_000),
+    )
+    keepalive_seconds: float = setting(
+        "EXPENSES_KEEPALIVE_SECONDS",
+        75.0,
+        "How long an idle connection is kept; longer than the balancer in front keeps it, which may be 600",
+        check=validate.Range(1, 86_400),
+    )
     data_dir: Path = setting(
         "EXPENSES_DATA_DIR",
         default_root(),

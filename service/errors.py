@@ -17,9 +17,11 @@
   - PreconditionFailed    412
   - TooLarge              413
   - UnsupportedMediaType  415   + Accept
+  - ExpectationFailed     417
   - Invalid               422   + errors: [{in, pointer, code, detail}]
   - PreconditionRequired  428
   - TooManyAttempts       429   + Retry-After
+  - HeadersTooLarge       431
   - InternalError         500
   - Unavailable           503   + Retry-After
 
@@ -66,7 +68,7 @@ class Refusal(Exception):  # noqa: N818 -- a refusal is not an error of the serv
 
 
 class Malformed(Refusal):
-    """The body is incomplete, or is not valid JSON or a valid form."""
+    """The request is not valid HTTP, or its body is incomplete or is not valid JSON or a valid form."""
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -99,7 +101,7 @@ class MethodNotAllowed(Refusal):
 
 
 class RequestTimeout(Refusal):
-    """The body did not arrive in time."""
+    """The request did not arrive in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
 
@@ -158,6 +160,12 @@ class UnsupportedMediaType(Refusal):
         super().__init__(f"The body must be {accepted}, without a Content-Encoding.", headers={"Accept": accepted})
 
 
+class ExpectationFailed(Refusal):
+    """The only expectation that is supported is `Expect: 100-continue`."""
+
+    status = HTTPStatus.EXPECTATION_FAILED
+
+
 class Invalid(Refusal):
     """At least one value is not accepted; `errors` says which and why."""
 
@@ -185,6 +193,12 @@ class TooManyAttempts(Refusal):
             f"Too many failed log-ins. Try again in {retry_after_seconds} seconds.",
             headers={"Retry-After": str(retry_after_seconds)},
         )
+
+
+class HeadersTooLarge(Refusal):
+    """The address or the headers are larger than the service accepts."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
 class InternalError(Refusal):

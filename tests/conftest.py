@@ -251,7 +251,7 @@ class Team:
 async def running(config: Config) -> AsyncIterator[Service]:
     """Run the service as `serve` does, on a free port."""
     app = create_app(config)
-    serving = runner(app)
+    serving = runner(app, keepalive_seconds=config.keepalive_seconds)
     await serving.setup()
     try:
         site = web.TCPSite(serving, "127.0.0.1", 0)

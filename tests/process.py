@@ -42,13 +42,14 @@ class Process:
         wait: bool = True,
         arguments: tuple[str, ...] = (),
         standard_error: int | None = None,
+        descriptors: int = 0,
         **environment: str,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = Path(f"{data_dir}-{self.port}.log").open("w+b")  # noqa: SIM115 -- closed with the process.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve", *arguments],
+            [*_limited(descriptors), sys.executable, "-m", "service", "serve", *arguments],
             cwd=ROOT,
             env=clean() | {"EXPENSES_DATA_DIR": str(data_dir), "EXPENSES_PORT": str(self.port)} | environment,
             stdout=self.log,
@@ -124,6 +125,11 @@ class HalfSent:
         line = await asyncio.wait_for(self.reader.readline(), ANSWER_SECONDS_MAX)
         self.writer.close()
         return line
+
+
+def _limited(descriptors: int) -> list[str]:
+    """Return the beginning of a command that may open so many files at most, if not 0."""
+    return ["bash", "-c", f'ulimit -n {descriptors} && exec "$@"', "bash"] if descriptors else []
 
 
 def clean() -> dict[str, str]:

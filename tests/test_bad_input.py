@@ -1,7 +1,10 @@
 """Values that no field takes: each is refused by its name, with the numbers, and nothing is changed."""
 
+import asyncio
 import json
 import logging
+import re
+import tracemalloc
 import unicodedata
 from base64 import urlsafe_b64encode
 from collections import Counter
@@ -11,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+import yarl
 
 from service.routes import routes
 from service.web import text as text_module
@@ -404,6 +408,45 @@ async def test_it_survives_a_query_that_is_not_utf_8(world, subtests):
             with subtests.test(query):
                 answer = await world.ann.get(f"{world.team.path}/expenses?{query}")
                 assert answer.status in {200, 422}, query
+
+
+async def test_it_refuses_a_query_with_empty_pairs(served, ann, subtests):
+    for query in ("&", "&&&", "limit=1&", "&limit=1", "limit=1&&sort=spent_on", "limit"):
+        for path in ("/livez", "/v1/teams"):
+            with subtests.test(f"{path}?{query}"):
+                answer = await ann.get(f"{path}?{query}")
+                expected = "The query is not made of names and values: `name=value&…`."
+                assert complaint(answer, "query", "", expected) == ""
+
+
+async def test_queries_leave_little_behind(flat, served):
+    reader, writer = await asyncio.open_connection(yarl.URL(served.url).host, yarl.URL(served.url).port)
+
+    async def status(path):
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {flat.owner.token}\r\n\r\n".encode()
+        )
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await reader.readexactly(int(re.search(r"Content-Length: (\d+)", head)[1]))
+        return head.split()[1]
+
+    async def ask(count):
+        for number in range(count):
+            # 200 characters of text, in 2,400 characters of the address.
+            emoji = [f"%F0%9F%98%{0x80 + digit:X}" for digit in divmod(number, 64)]
+            assert await status("/livez?" + "&" * (7000 + number)) == "422"
+            assert await status(f"{flat.path}/expenses?q={''.join(emoji) * 100}") == "200"
+
+    await ask(20)
+    tracemalloc.start()
+    try:
+        await ask(600)
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        writer.close()
+    # All of them are 5.6 MB. yarl and we keep the last ones.
+    assert kept_bytes < 2_000_000
 
 
 async def test_a_limit_above_the_most_gives_the_most(world, subtests):

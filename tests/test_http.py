@@ -13,6 +13,7 @@ import pytest
 import yarl
 from aiohttp.http_parser import DeflateBuffer
 
+from service.web import connection
 from service.web import request as body
 from service.web.keys import LIFECYCLE
 from tests.conftest import PASSWORD, running
@@ -240,34 +241,85 @@ async def test_a_broken_chunk_is_a_bad_request(served, subtests):
 
 
 NOT_HTTP = [
-    request_head("/v1/auth/login", "Content-Length: 2", "Content-Length: 3") + b"{}",
-    request_head("/v1/auth/login", "Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
-    request_head("/v1/auth/login", "Content-Length: -2"),
-    request_head("/v1/auth/login", "Content-Length: +2") + b"{}",
-    request_head("/v1/auth/login", "Content-Length: 2_0") + b"{}",
-    request_head("/livez", "X Y: z", method="GET"),
-    request_head("/livez", "X: a\0b", method="GET"),
-    request_head("/livez", "X: a\nb", method="GET"),
-    request_head("/livez", "Host: another", method="GET"),
-    request_head("/livez", *(f"X{n}: y" for n in range(200)), method="GET"),
-    request_head("/livez", "X: " + "y" * 20_000, method="GET"),
-    request_head("/livez?" + "y" * 20_000, method="GET"),
-    request_head("/livez", method="NONSENSE"),
-    b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n",
-    b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    b"GET /livez HTTP/7.1\r\nHost: localhost\r\n\r\n",
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    b"\r\n\r\n\0\0\0\0\r\n\r\n",
+    (request_head("/v1/auth/login", "Content-Length: 2", "Content-Length: 3") + b"{}", 400),
+    (request_head("/v1/auth/login", "Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n", 400),
+    (request_head("/v1/auth/login", "Content-Length: -2"), 400),
+    (request_head("/v1/auth/login", "Content-Length: +2") + b"{}", 400),
+    (request_head("/v1/auth/login", "Content-Length: 2_0") + b"{}", 400),
+    (request_head("/livez", "X Y: z", method="GET"), 400),
+    (request_head("/livez", "X: a\0b", method="GET"), 400),
+    (request_head("/livez", "X: a\nb", method="GET"), 400),
+    (request_head("/livez", "Host: another", method="GET"), 400),
+    (request_head("/livez", *(f"X{n}: y" for n in range(200)), method="GET"), 431),
+    (request_head("/livez", "X: " + "y" * 20_000, method="GET"), 431),
+    (request_head("/livez", "y" * 20_000 + ": x", method="GET"), 431),
+    (request_head("/livez", *(f"X{n}: {'y' * 8000}" for n in range(5)), method="GET")[:-4], 431),
+    (request_head("/livez?" + "y" * 20_000, method="GET"), 431),
+    (b"GET /" + b"y" * 20_000, 431),
+    (request_head("/livez", method="NONSENSE"), 400),
+    (b"y" * 20_000, 400),
+    (b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", 400),
+    (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"GET /livez HTTP/7.1\r\nHost: localhost\r\n\r\n", 400),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    (b"\r\n\r\n\0\0\0\0\r\n\r\n", 400),
+    (request_head("/livez", "Expect: nonsense", method="GET", close=False), 417),
+    (request_head("/nothing", "Expect: nonsense", method="GET", close=False), 417),
+    (request_head("/v1/teams", "Expect: nonsense", method="GET", close=False), 417),
 ]
 
 
-async def test_what_is_not_http_is_refused_and_the_connection_closed(served, subtests):
-    for sent in NOT_HTTP:
+async def test_what_is_not_http_is_a_problem_that_is_logged_and_counted(served, lines, subtests):
+    for sent, expected in NOT_HTTP:
         with subtests.test(str(sent[:80])):
-            status, _, body = await exchange(served.url, sent)
-            assert status == 400, sent[:80]
-            assert b"Traceback" not in body
+            before = await served.metrics()
+            lines()
+            status, headers, body = await exchange(served.url, sent)
+            assert status == expected
+            problem = json.loads(body)
+            assert problem["status"] == expected
+            assert headers["content-type"] == "application/problem+json"
+            assert headers["server"] == "expenses"
+            assert b"aiohttp" not in body
+            [line] = lines()
+            assert (line["status"], line["refusal"]) == (expected, problem["type"].removeprefix("/problems/"))
+            assert line["request_id"] == problem["instance"] == headers["x-request-id"]
+            after = await served.metrics()
+            refusals = f'refusals_total{{type="{line["refusal"]}"}}'
+            assert after[refusals] == before.get(refusals, 0) + 1
             assert (await served.call("GET", "/livez")).status == 200
+
+
+async def test_a_head_that_does_not_come_is_not_waited_for(served, lines, monkeypatch, subtests):
+    monkeypatch.setattr(connection, "head_seconds_max", 0.2)
+    whole = request_head("/livez", method="GET", close=False)
+    for about, sent, expected in (
+        ("half of the first", whole[:20], [408]),
+        ("half of the second", whole + whole[:20], [200]),
+        ("half of the second, after a while", whole + b"|" + whole[:20], [200, 408]),
+        ("nothing", b"", []),
+        ("a whole one", whole + b"|", [200]),
+    ):
+        with subtests.test(about):
+            lines()
+            reader, writer = await asyncio.open_connection(yarl.URL(served.url).host, yarl.URL(served.url).port)
+            parts = sent.split(b"|")
+            writer.write(parts[0])
+            received = b""
+            if len(parts) > 1:
+                received = await reader.readuntil(b'{"status":"ok"}')
+                writer.write(parts[1])
+            if about == "a whole one":
+                # Idle, which may last longer.
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(reader.read(), 0.6)
+            elif about != "half of the second":
+                received += await asyncio.wait_for(reader.read(), 30)
+            else:
+                received += await reader.readuntil(b'{"status":"ok"}')
+            writer.close()
+            assert [int(each) for each in re.findall(rb"HTTP/1\.\d (\d+)", received)] == expected
+            assert [line["status"] for line in lines()] == expected
 
 
 ODD = [
@@ -281,7 +333,6 @@ ODD = [
     (request_head("/v1/me", "Authorization: Bearer \xff\xfe", method="GET"), 401),
     (request_head("/v1/me", "Authorization: Bearer", method="GET"), 401),
     (request_head("/v1/me", "Authorization: Bearer " + "x" * 8000, method="GET"), 401),
-    (request_head("/v1/auth/login", "Expect: nonsense", "Content-Length: 2") + b"{}", 417),
 ]
 
 

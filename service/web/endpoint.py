@@ -5,6 +5,7 @@ them. Requests are read and validated here instead, so that a refusal is as prec
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,8 +22,10 @@ from service.web.keys import BODY, QUERY, VERSIONS, Handler
 from service.web.request import read_form, read_json
 from service.web.schemas import Input, Problem, field_errors
 
-# Clients repeat queries, so accepted ones are cached. They stay valid: the latest accepted day only moves forward.
-accepted_queries_max = 1000
+# Clients repeat queries, so accepted ones of usual length are cached, which takes up to some 250 KB per endpoint. They
+# stay valid: the latest accepted day only moves forward.
+cached_queries_max = 200
+cached_query_length_max = 300
 
 # The most errors that a problem document lists.
 errors_max = 50
@@ -53,9 +56,14 @@ def endpoint(
     read_body = read_form if form else read_json
     query_schema = query() if query else None
 
-    @functools.lru_cache(accepted_queries_max)
+    def validate_query(pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+        return _validated(query_schema or Input(), dict(pairs), "query")
+
+    cached_query = functools.lru_cache(cached_queries_max)(validate_query)
+
     def read_query(query_string: str) -> dict[str, Any]:
-        return _validated(query_schema or Input(), _query(query_string), "query")
+        pairs = _query(query_string)
+        return (cached_query if len(query_string) <= cached_query_length_max else validate_query)(pairs)
 
     def declare(handler: Callable[..., Awaitable[Any]]) -> Handler:
         @functools.wraps(handler)
@@ -117,17 +125,23 @@ def _validated(schema: Schema, data: Any, place: str) -> dict[str, Any]:
     return loaded
 
 
-def _query(query_string: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _query(query_string: str) -> tuple[tuple[str, str], ...]:
+    """Return the names and values of a query, sorted: the same for all ways to write it."""
+    if not query_string:
+        return ()
     try:
-        pairs = parse_qsl(query_string, keep_blank_values=True, errors="strict")
-    except ValueError:
+        pairs = parse_qsl(query_string, keep_blank_values=True, strict_parsing=True, errors="strict")
+    except UnicodeDecodeError:
         raise errors.Invalid.at("", "not_utf8", "The query is not UTF-8.", place="query") from None
-    for name, value in pairs:
-        if name in found:
+    except ValueError:
+        raise errors.Invalid.at(
+            "", "malformed", "The query is not made of names and values: `name=value&…`.", place="query"
+        ) from None
+    pairs.sort()
+    for (name, _), (following, _) in itertools.pairwise(pairs):
+        if name == following:
             raise errors.Invalid.at(f"/{name}", "repeated", "This may be given only once.", place="query")
-        found[name] = value
-    return found
+    return tuple(pairs)
 
 
 def _implied(body: type[Input] | None, *, if_match: bool, public: bool) -> tuple[type[errors.Refusal], ...]:

@@ -6,10 +6,12 @@ from typing import Any
 from aiohttp import web
 
 from service.actor import Actor
+from service.errors import Refusal
 from service.postgres.pool import Database
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.telemetry.metrics import Metrics
+from service.web.connection_limit import ConnectionLimit
 from service.web.traffic import Traffic
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -17,6 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TRUSTED_PROXIES: web.AppKey[int] = web.AppKey("trusted_proxies", int)
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
+CONNECTION_LIMIT: web.AppKey[ConnectionLimit] = web.AppKey("connection_limit", ConnectionLimit)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
 DB: web.AppKey[Database] = web.AppKey("db", Database)
 # Returns the actor of an access token. Raises Unauthenticated if the token is not valid now.
@@ -28,4 +31,6 @@ ACTOR: web.RequestKey[Actor] = web.RequestKey("actor", Actor)
 BODY: web.RequestKey[dict[str, Any]] = web.RequestKey("body", dict)
 QUERY: web.RequestKey[dict[str, Any]] = web.RequestKey("query", dict)
 VERSIONS: web.RequestKey[list[int] | None] = web.RequestKey("versions", object)  # type: ignore[arg-type]
+# Set where a request is refused before it can be read.
+REFUSED: web.RequestKey[Refusal] = web.RequestKey("refused", Refusal)
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)

@@ -15,7 +15,7 @@ from service.telemetry.logs import current_request, log_request
 from service.telemetry.trace import TRACE, trace_of
 from service.web.answers import security_headers
 from service.web.fields import identifier
-from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, REQUEST_ID, TRAFFIC, Handler
+from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, REFUSED, REQUEST_ID, TRAFFIC, Handler
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,12 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def _authenticate(request: web.Request) -> None:
-    """Find out who acts. Raises Unauthenticated without a valid access token, except for endpoints declared public."""
+    """Find out who acts. Raises Unauthenticated without a valid access token, except for endpoints declared public.
+
+    Raises also what was found wrong before the request could be read.
+    """
+    if refused := request.get(REFUSED):
+        raise refused
     if request.match_info.http_exception is None and not getattr(request.match_info.handler, "public", False):
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
