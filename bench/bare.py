@@ -32,10 +32,9 @@ values_of = itemgetter(*fields)
 async def page(request: web.Request) -> web.Response:
     """Return the first page of a team's expenses."""
     team_id, limit = request.match_info["team_id"], int(request.query["limit"])
-    filters = [None] * 6
-    rows = await request.app[pool_key].fetch(
-        queries.expenses.page_by_spent_on.sql, team_id, user_id, *filters, datetime.date.max, last_id, limit + 1
-    )
+    # In the order in which the statement mentions them: between no days, the position, a look at all, no filters.
+    arguments = [team_id, None, None, datetime.date.max, last_id, None, user_id, None, None, None, None, limit + 1]
+    rows = await request.app[pool_key].fetch(queries.expenses.page_by_spent_on.sql, *arguments)
     return _json({"items": list(map(_expense, rows[:limit]))})
 
 

@@ -2,6 +2,6 @@
 -- A team's live expenses, last recorded first. Each text to replace occurs exactly once in the other file.
 -- replace: page_by_spent_on with page_by_created_at
 -- replace: last spent first with last recorded first
--- replace: (live_expenses.spent_on, with (live_expenses.created_at,
--- replace: :after_key::date with :after_key::timestamptz
+-- replace: (spent_on, expense_id) < (:after_key::date with (created_at, expense_id) < (:after_key::timestamptz
+-- replace: order by spent_on with order by created_at
 -- replace: order by live_expenses.spent_on with order by live_expenses.created_at

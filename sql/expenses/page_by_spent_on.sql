@@ -1,7 +1,18 @@
--- name: page_by_spent_on(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, size)
--- A team's live expenses, last spent first, after the position (`after_key`, `after_id`); null filters do nothing.
+-- name: page_by_spent_on(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, look_at, size)
+-- A team's live expenses, last spent first, after the position (`after_key`, `after_id`); null filters do nothing. Looks
+-- at no more than `look_at` expenses between the days, so it may miss what matches rarely.
 select live_expenses.*
-from live_expenses
+from (
+    select live_expenses.*
+    from live_expenses
+    where
+        team_id = :team_id
+        and (:spent_from::date is null or spent_on >= :spent_from)
+        and (:spent_to::date is null or spent_on <= :spent_to)
+        and (spent_on, expense_id) < (:after_key::date, :after_id::uuid)
+    order by spent_on desc, expense_id desc
+    limit :look_at
+) as live_expenses
 where
     live_expenses.team_id = :team_id
     and exists (
@@ -28,9 +39,6 @@ where
         or live_expenses.participants @> jsonb_build_array(jsonb_build_object('member_id', :participant::uuid))
     )
     and (:category::text is null or live_expenses.category = :category)
-    and (:spent_from::date is null or live_expenses.spent_on >= :spent_from)
-    and (:spent_to::date is null or live_expenses.spent_on <= :spent_to)
-    and (:q::text is null or strpos(lower(live_expenses.description), lower(:q)) > 0)
-    and (live_expenses.spent_on, live_expenses.expense_id) < (:after_key::date, :after_id::uuid)
+    and (:q::text is null or strpos(fold_case(live_expenses.description), fold_case(:q)) > 0)
 order by live_expenses.spent_on desc, live_expenses.expense_id desc
 limit :size;

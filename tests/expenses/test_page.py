@@ -213,8 +213,8 @@ async def test_it_reads_a_deep_page_from_the_index_and_nothing_else(bob, flat, d
     key = (
         datetime.date(2024, 1, 20) if sort == "spent_on" else datetime.datetime(2024, 1, 1, 0, 20, tzinfo=datetime.UTC)
     )
-    filters = [None] * 6
-    arguments = [flat.team_id, flat.owner.user_id, *filters, key, last_id, 11]
+    # In the order in which the statement mentions them: between no days, the position, a look at all, no filters.
+    arguments = [flat.team_id, None, None, key, last_id, None, flat.owner.user_id, None, None, None, None, 11]
     assert "offset" not in query.sql
     [[plan]] = await db.fetch("explain (analyze, buffers, format json) " + query.sql, *arguments)
     nodes = list(walk(json.loads(plan)[0]["Plan"]))

@@ -1,0 +1,3 @@
+drop function search_query(uuid, text);
+drop function search_vector(uuid, text);
+drop function fold_case(text);

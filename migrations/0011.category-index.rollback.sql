@@ -1,0 +1,1 @@
+drop index concurrently expenses_category_idx;
