@@ -110,9 +110,9 @@ no_date = [
     "2024-01-01T00:00:00",
 ]
 day = kind(
-    dict.fromkeys([*no_date, "2024-01-01 ", "2024-00-10", "٢٠٢٤-01-01", "today", "\0"], "YYYY-MM-DD")
-    | dict.fromkeys(["0001-01-01", "1999-12-31", "9999-12-31"], "from 2000-01-01 to ")
+    dict.fromkeys([*no_date, "0000-01-01", "2024-01-01 ", "2024-00-10", "٢٠٢٤-01-01", "today", "\0"], "YYYY-MM-DD")
 )
+spent_on = kind(day.strings | dict.fromkeys(["0001-01-01", "1999-12-31", "9999-12-31"], "from 2000-01-01 to "))
 
 
 def amount(minimum: int) -> Kind:
@@ -138,7 +138,7 @@ flag = kind(dict.fromkeys(["", "true", "false", "1", "yes", "on"], "must be true
 flag_word = kind(dict.fromkeys(["", "True", "FALSE", "1", "0", "yes", "true ", "t"], "must be true or false"))
 limit = kind(
     dict.fromkeys(
-        ["", "0", "-1", "+5", " 5", "5 ", "1.0", "1e2", "1_000", "٣", "0x10", "007", str(10**20), "9" * 5000, "five"],
+        ["", "0", "-1", "+5", " 5", "5 ", "1.0", "1e2", "1_000", "٣", "0x10", "007", "five"],
         "must be a whole number, at least 1",
     )
 )
@@ -166,7 +166,7 @@ expense = {
     "/description": text(200),
     "/amount": amount(1),
     "/currency": currency,
-    "/spent_on": day,
+    "/spent_on": spent_on,
     "/category": text(50, nullable=True),
     "/notes": text(2000, nullable=True, lines=True),
     "/payer": identifier,
@@ -451,8 +451,8 @@ async def test_queries_leave_little_behind(flat, served):
 
 async def test_a_limit_above_the_most_gives_the_most(world, subtests):
     await guests(world.db, world.team.team_id, 250)
-    for sent, expected in ((200, 200), (201, 200), (1000, 200), (999_999, 200), (1, 1)):
-        with subtests.test(str(sent)):
+    for sent, expected in ((200, 200), (201, 200), (1000, 200), (10**20, 200), ("9" * 5000, 200), (1, 1)):
+        with subtests.test(str(sent)[:80]):
             answer = await world.ann.get(f"{world.team.path}/members?limit={sent}")
             assert len(answer.body["items"]) == expected
 

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from service.expenses.splits import modes
 from service.members import members_max
-from service.web.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several
+from service.web.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several, SpentOn
 from service.web.paging import PageQuery
 from service.web.schemas import Change, Input, Output
 from service.web.text import Text
@@ -36,7 +36,7 @@ class ExpenseFields(Input):
     description = Text(1, 200)
     amount = Amount()
     currency = Currency()
-    spent_on = Day(metadata={"description": "From the year 2000 to a year from today."})
+    spent_on = SpentOn(metadata={"description": "From the year 2000 to a year from today."})
     category = Text(1, 50, allow_none=True)
     notes = Text(1, 2000, lines=True, allow_none=True)
     payer = Identifier(metadata={"description": "The id of the member who paid."})

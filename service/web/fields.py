@@ -153,21 +153,28 @@ class Identifier(Value, fields.String):
 
 
 class Day(Value, fields.Date):
-    """A date as YYYY-MM-DD, from the year 2000 to a year from today."""
+    """A date as YYYY-MM-DD, of any year."""
 
-    default_error_messages = {
-        "invalid": "This must be a real date, as YYYY-MM-DD.",
-        "out_of_range": "This must be from {earliest} to {latest}.",
-    }
+    default_error_messages = {"invalid": "This must be a real date, as YYYY-MM-DD."}
 
     def read(self, value: Any) -> datetime.date:
         """Return the value."""
         if type(value) is not str or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
             raise self.make_error("invalid")
         try:
-            day = datetime.date.fromisoformat(value)
+            return datetime.date.fromisoformat(value)
         except ValueError:
             raise self.make_error("invalid") from None
+
+
+class SpentOn(Day):
+    """The day of an expense, from the year 2000 to a year from today."""
+
+    default_error_messages = {"out_of_range": "This must be from {earliest} to {latest}."}
+
+    def read(self, value: Any) -> datetime.date:
+        """Return the value."""
+        day = super().read(value)
         latest = today() + datetime.timedelta(days=366)
         if not spent_on_min <= day <= latest:
             raise self.make_error("out_of_range", earliest=spent_on_min, latest=latest)
@@ -187,9 +194,10 @@ class Limit(Value, fields.Integer):
 
     def read(self, value: Any) -> int:
         """Return the value."""
-        if not re.fullmatch(r"[1-9][0-9]{0,5}", value, re.ASCII):
+        if not re.fullmatch(r"[1-9][0-9]*", value, re.ASCII):
             raise self.make_error("invalid")
-        return min(int(value), limit_max)
+        # Python refuses to read thousands of digits, and the first few tell that it is above the maximum.
+        return min(int(value[:6]), limit_max)
 
 
 class Several(Strict, fields.List[Any]):

@@ -85,6 +85,10 @@ async def test_it_filters_by_each_and_by_all_together(trip, sort):
     assert await found(spent_to="2024-05-02") == ["Dinner in Rome", "Taxi 100% slow", "Wine_bar"]
     assert await found(spent_from="2024-05-02", spent_to="2024-05-02") == ["Dinner in Rome", "Wine_bar"]
     assert await found(spent_from="2024-05-03", spent_to="2024-05-01") == []
+    # Any day can be asked for, also one that no expense can have.
+    for first, last in (("1970-01-01", "9999-12-31"), ("0001-01-01", "2999-06-15")):
+        assert len(await found(spent_from=first, spent_to=last)) == 4
+        assert await found(spent_to=first) == await found(spent_from=last) == []
     assert await found(q="dinner") == ["DINNER at home", "Dinner in Rome"]
     assert await found(q="%") == ["Taxi 100% slow"]
     assert await found(q="_") == ["Wine_bar"]
