@@ -8,8 +8,9 @@ import orjson
 
 from service import access
 from service.actor import Actor
-from service.errors import NotFound
+from service.errors import Invalid, NotFound
 from service.expenses.splits import Division, divide, named, refuse_without_participants, taken
+from service.money import why_not
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
 
@@ -39,11 +40,14 @@ async def create(
     """Record an expense.
 
     Two statements: the first locks the team and returns what the split needs, the second decides and writes. Raises
-    Invalid if the split does not add up to the amount or names somebody who is neither an active member nor a former
-    one with an open balance; Conflict if the members changed in between.
+    Invalid for a currency that is neither in ISO 4217 nor in the team's ledger, and if the split does not add up to the
+    amount or names somebody who is neither an active member nor a former one with an open balance; Conflict if the
+    members changed in between.
     """
     async with db.transaction(team_id) as transaction:
         team = access.granted(await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id))
+        if currency not in {None, team["currency"]}:
+            await _check_currency(transaction, team_id, currency)
         if participants is None:
             refuse_without_participants(split)
         shared = participants or [{"member_id": each} for each in team["active_ids"]]
@@ -155,6 +159,7 @@ async def update(
                 transaction, team_id=team_id, user_id=actor.user_id, expense_id=expense_id, versions=versions
             )
         )
+        await _check_currency(transaction, team_id, changes.get("currency", current["currency"]))
         division = await _divide_again(transaction, team_id, expense_id, current, changes)
         changed: Record = await queries.expenses.update(
             transaction,
@@ -191,6 +196,13 @@ async def _divide_again(
         participants=shared,
         allowed=allowed.union(await _open_formers(transaction, team_id, others)),
     )
+
+
+async def _check_currency(transaction: Transaction, team_id: str, currency: str) -> None:
+    """Raise Invalid for a currency that ISO 4217 never had since 2000, unless the ledger has it: it must be settled."""
+    reason = why_not(currency, for_a_team=False)
+    if reason and not await queries.expenses.has_currency(transaction, team_id=team_id, currency=currency):
+        raise Invalid.at("/currency", *reason)
 
 
 async def _open_formers(transaction: Transaction, team_id: str, others: set[str]) -> list[str]:

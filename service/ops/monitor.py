@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-import iso4217
 import orjson
 
 from service.errors import Unavailable
+from service.money import decimals
 from service.postgres.migrate import known
 from service.postgres.pool import Database, Record, Transaction, unavailable
 from service.postgres.queries import queries
@@ -115,8 +115,7 @@ class Monitor:
         for column, gauge in self.ledger.items():
             gauge.set({}, audited[column])
         for code, amount in orjson.loads(audited["amounts"]).items():
-            exponent = iso4217.Currency(code).exponent or 0
-            self.amounts.set({"currency": code}, amount / 10**exponent)
+            self.amounts.set({"currency": code}, amount / 10 ** decimals(code))
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ class NewTeam(Input):
     example = {"name": "Trip to Paris", "currency": "EUR"}
 
     name = Text(1, 100, required=True)
-    currency = Currency(required=True, metadata={"description": "The default for expenses."})
+    currency = Currency(for_a_new_team=True, required=True, metadata={"description": "The default for expenses."})
 
 
 class TeamChange(Change):

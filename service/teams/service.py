@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from service import access
 from service.actor import Actor
-from service.errors import NotFound, Unauthenticated
+from service.errors import Invalid, NotFound, Unauthenticated
+from service.money import why_not
 from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
 
@@ -40,9 +41,18 @@ async def update(
     currency: str | None = None,
     archived: bool | None = None,
 ) -> Record:
-    """Change a team; only owners and admins may. In an archived team, only `archived` can be changed."""
+    """Change a team; only owners and admins may. In an archived team, only `archived` can be changed.
+
+    Raises Invalid for a currency that no new team may choose, unless it is the team's already.
+    """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
+        if (
+            currency
+            and (reason := why_not(currency, for_a_team=True))
+            and currency != (await get(transaction, actor, team_id))["currency"]
+        ):
+            raise Invalid.at("/currency", *reason)
         return access.granted(
             await queries.teams.update(
                 transaction,

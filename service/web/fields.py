@@ -11,11 +11,12 @@ from typing import Any, Self
 
 from marshmallow import ValidationError, fields
 
-from service.money import amount_max, currencies
+from service.money import amount_max, why_not
 
 spent_on_min = datetime.date(2000, 1, 1)
 limit_default = 50
 limit_max = 200
+currency_code = re.compile(r"[A-Z]{3}", re.ASCII)
 identifier = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -123,17 +124,20 @@ class Choice(Value, fields.String):
 
 
 class Currency(Value, fields.String):
-    """An ISO 4217 code."""
+    """An ISO 4217 code; for a new team, one in use. Elsewhere the service decides, as it knows what is stored."""
 
     default_error_messages = {"invalid": "This must be an ISO 4217 currency code in capitals, such as EUR."}
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, for_a_new_team: bool = False, **kwargs: Any) -> None:
         super().__init__(limits={"pattern": "^[A-Z]{3}$", "example": "EUR"}, **kwargs)
+        self.for_a_new_team = for_a_new_team
 
     def read(self, value: Any) -> str:
         """Return the value."""
-        if type(value) is not str or value not in currencies:
+        if type(value) is not str or not currency_code.fullmatch(value):
             raise self.make_error("invalid")
+        if self.for_a_new_team and (reason := why_not(value, for_a_team=True)):
+            raise ValidationError(Reason(reason.detail, reason.code))
         return value
 
 
