@@ -47,23 +47,22 @@ def kind(strings: dict[str, str], literals: dict[str, str] | None = None, *, tak
 
 
 def password(minimum: int = 1) -> Kind:
-    # A password may have any marks, if it has more than those.
-    return text(256, minimum, unseen="no visible characters")
+    found = text(256, minimum)
+    # A password may have any direction, and any marks, if it has more than those.
+    return Kind({value: said for value, said in found.strings.items() if "(" not in said}, found.literals)
 
 
-def text(
-    maximum: int,
-    minimum: int = 1,
-    *,
-    nullable: bool = False,
-    lines: bool = False,
-    unseen: str = "the character U+200B",
-) -> Kind:
+def text(maximum: int, minimum: int = 1, *, nullable: bool = False, lines: bool = False) -> Kind:
     unprintable = {"a\0b": "U+0000", "\ud800": "U+D800", "a\udfff": "U+DFFF", "\x1b[31m": "U+001B", "a\x7f": "U+007F"}
     unprintable |= {} if lines else {"a\nb": "U+000A", "a\tb": "U+0009", "a\r\nX-Evil: 1": "U+000D"}
-    blank = {"\u3164\u0301": "no visible characters", "\u200b\u2060": unseen} | (
-        {"": "has 0 characters", "   ": ""} if minimum else {}
-    )
+    unprintable |= {
+        "\u202ea": "U+202E (right-to-left override)",
+        "a\u202a": "U+202A (left-to-right embedding)",
+        "a\u2067b": "U+2067 (right-to-left isolate)",
+        "a\u2069": "U+2069 (pop directional isolate)",
+    }
+    blank = dict.fromkeys(["\u3164\u0301", "\u200b\u2060", "\ufeff", "\ufe0f\u034f", "\u2800"], "no visible characters")
+    blank |= {"": "has 0 characters", "   ": ""} if minimum else {}
     long = {"x" * (maximum + 1): f"has {maximum + 1} characters, 1 more than the maximum of {maximum}"}
     short = {"x" * (minimum - 1): f"has {minimum - 1} characters; it must have at least {minimum}"} if minimum else {}
     found = kind(unprintable | blank | long | short)
@@ -74,8 +73,15 @@ refused = "not an accepted e-mail address"
 email = kind(
     dict.fromkeys(
         [
-            *["", " ", "a", "a@", "@example.com", "a@b", "a@b@example.com", "a b@example.com", " a@example.com"],
-            *["a@example.com ", "a@example.com\n", "a\0@example.com", "\ud800@example.com", "a@exa\x1bmple.com"],
+            *["", " ", "a", "a@", "@example.com", "a@b", "a@b@example.com", "a b@example.com", "a@example .com"],
+            *[
+                "a@example\n.com",
+                "\u202ea@example.com",
+                "a@b.invalid",
+                "a\0@example.com",
+                "\ud800@example.com",
+                "a@exa\x1bmple.com",
+            ],
             *["\uff41dmin@example.com", "İ@example.com", "ß@example.com", "a@[127.0.0.1]", "a@localhost"],
             *["Ann <a@example.com>", "a@" + "x" * 64 + ".com", "a" * 60_000],
         ],
