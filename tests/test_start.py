@@ -162,6 +162,68 @@ def test_a_database_without_the_newest_migration_is_not_served(refused, database
     assert "run `expenses migrate`" in refused(5, on(database), unchanged=database)
 
 
+@pytest.fixture
+def stranger(database):
+    """Return the address of the database for a role that owns nothing in it, after some statements about that role."""
+    role = f"stranger_{conninfo_to_dict(database)['dbname']}"
+    execute(database, f"create role {role} login password 'hunter2'")
+
+    def allow(*statements):
+        for statement in statements:
+            execute(database, statement.replace("stranger", role))
+        return re.sub("//[^@/]*@", f"//{role}:hunter2@", database, count=1)
+
+    yield allow
+    execute(database, f"drop owned by {role}")
+    execute(database, f"drop role {role}")
+
+
+def test_a_role_to_which_the_tables_are_closed_is_told_so_and_not_that_they_are_missing(refused, database, stranger):
+    line = refused(10, on(stranger()), unchanged=database)
+    owner = conninfo_to_dict(database)["user"]
+    assert re.search(rf'"stranger_\w+" may not read _yoyo_migration, .* more, which belong to "{owner}"', line)
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("name", ["migrate", "seed"])
+def test_other_commands_tell_it_as_well(command, database, stranger, name):
+    done = command(name, **on(stranger()))
+    assert done.returncode == 10
+    assert "may not read" in complaint(done)
+
+
+def test_a_role_that_may_not_look_into_the_schema_is_told_so(refused, stranger):
+    everything = "grant all on all tables in schema public to stranger"
+    url = stranger(everything, "revoke usage on schema public from public")
+    assert "may not read" in refused(10, on(url))
+
+
+def test_a_role_to_which_one_table_is_closed_is_told_which(refused, stranger):
+    everything = "grant all on all tables in schema public to stranger"
+    url = stranger(everything, "revoke select on entries from stranger")
+    assert "may not read entries, which" in refused(10, on(url))
+
+
+def test_a_role_that_may_only_read_is_told_so(refused, stranger):
+    line = refused(10, on(stranger("grant select on all tables in schema public to stranger")))
+    assert "may not write to audits, entries, expenses and " in line
+
+
+def test_a_role_that_has_been_granted_what_the_service_does_is_served(command, stranger):
+    url = stranger("grant select, insert, update, delete on all tables in schema public to stranger")
+    assert command("check", **on(url)).stdout == "ready to serve\n"
+
+
+def test_a_role_without_rights_on_a_fresh_database_is_told_of_the_migrations(refused, empty_database):
+    role = f"stranger_{conninfo_to_dict(empty_database)['dbname']}"
+    execute(empty_database, f"create role {role} login password 'hunter2'")
+    try:
+        url = re.sub("//[^@/]*@", f"//{role}:hunter2@", empty_database, count=1)
+        assert "run `expenses migrate`" in refused(5, on(url))
+    finally:
+        execute(empty_database, f"drop role {role}")
+
+
 def test_a_database_that_is_too_old_is_not_served(command, database, monkeypatch):
     monkeypatch.setattr(server, "oldest_major", 99)
     before = contents(database)

@@ -9,6 +9,7 @@
   + DatabaseNotDurable, 7
   + EmbeddedError, 8: the embedded PostgreSQL cannot start, or has stopped
   + CannotListen, 9
+  + DatabaseForbidden, 10: the tables are there, but closed to the role
 """
 
 from typing import ClassVar
@@ -66,3 +67,9 @@ class CannotListen(StartError):  # noqa: N818 -- as above.
     """The address is in use, or does not belong to this machine."""
 
     status = 9
+
+
+class DatabaseForbidden(StartError):  # noqa: N818 -- as above.
+    """The service's tables are there, but the role may not read or write them."""
+
+    status = 10
