@@ -33,7 +33,7 @@ check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack
 	deploy/kubernetes/check
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/shellcheck .ci/run deploy/push deploy/kubernetes/check deploy/kubernetes/prometheus-rules deploy/postgres/roles.sh
+	$(BIN)/shellcheck .ci/run deploy/push deploy/backup deploy/restore deploy/kubernetes/check deploy/kubernetes/prometheus-rules deploy/postgres/roles.sh
 
 bench: .venv/dev ## Measure requests per second against the bare limit (needs wrk)
 	$(BIN)/python bench/run.py
