@@ -20,7 +20,7 @@ SECTIONS = re.findall(r"^## (\w+)$", RUNBOOKS, re.MULTILINE)
 RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 
 # Metrics that are not the service's: of the exporters, of Kubernetes, and of Prometheus itself.
-FOREIGN = ("pg_", "up", "kubelet_volume_stats_", "node_filesystem_", "container_cpu_cfs_", "ALERTS")
+FOREIGN = ("pg_", "up", "kubelet_volume_stats_", "node_filesystem_", "container_cpu_cfs_", "ALERTS", "cnpg_", "barman_")
 KEYWORDS = {"and", "or", "unless", "bool", "on", "by"}
 
 
@@ -30,7 +30,8 @@ def rules(name):
 
 
 RECORDED = rules("recording.yml")
-ALERTS = rules("alerts.yml")
+ALERT_FILES = ("alerts.yml", "cloudnativepg.yml")
+ALERTS = [rule for file in ALERT_FILES for rule in rules(file)]
 
 
 def title(alert):
@@ -86,7 +87,8 @@ def passes(command):
 def test_prometheus_takes_the_configuration_and_finds_all_rules(promtool, folder):
     said = passes([*promtool, "check", "config", folder / "prometheus.yml"])
     assert f"{len(RECORDED)} rules found" in said
-    assert f"{len(ALERTS)} rules found" in said
+    for file in ALERT_FILES:
+        assert f"{len(rules(file))} rules found" in said
 
 
 @pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.stem)
@@ -131,8 +133,11 @@ def test_an_alert_says_how_urgent_it_is_what_it_is_and_what_to_do(alert):
 def test_all_runbooks_are_at_one_address_so_that_one_line_replaces_it():
     addresses = {alert["annotations"]["runbook_url"].partition("#")[0] for alert in ALERTS}
     assert len(addresses) == 1
-    replaced = re.search(r"sed -i 's#(\S+?)#", (PROMETHEUS / "rules" / "alerts.yml").read_text())[1]
+    replaced, files = re.search(
+        r"sed -i 's#(\S+?)#.*' (\S+)", (PROMETHEUS / "rules" / "alerts.yml").read_text()
+    ).groups()
     assert addresses.pop().startswith(replaced)
+    assert {PROMETHEUS / "rules" / file for file in ALERT_FILES} <= set(ROOT.glob(files))
 
 
 def test_every_section_of_the_runbooks_is_of_an_alert_and_says_what_it_has_to(subtests):
