@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
-DIRECTORIES = {"try-out": "k8s", "production": "deploy/kubernetes/production"}
+DIRECTORIES = {
+    "try-out": "k8s",
+    "production": "deploy/kubernetes/production",
+}
 
 Manifest = dict[str, Any]
 
@@ -27,11 +30,14 @@ def some(found: list) -> list:
 
 
 def selects(selector: Manifest, labels: dict[str, str]) -> bool:
-    """Tell whether a label selector, of matchLabels and of matchExpressions with In, selects these labels."""
+    """Tell whether a label selector, of matchLabels and of matchExpressions with In or Exists, selects these labels."""
     wanted = {key: [value] for key, value in selector.get("matchLabels", {}).items()}
     for each in selector.get("matchExpressions", []):
-        assert each["operator"] == "In"
-        wanted[each["key"]] = each["values"]
+        assert each["operator"] in {"In", "Exists"}
+        if each["operator"] == "In":
+            wanted[each["key"]] = each["values"]
+        elif each["key"] not in labels:
+            return False
     return all(labels.get(key) in values for key, values in wanted.items())
 
 
@@ -117,5 +123,8 @@ class Manifests:
 
     @property
     def settings(self) -> dict[str, str]:
-        (found,) = (each for each in self.of("ConfigMap") if each["metadata"]["name"] == "expenses")
+        """The settings that the API is started with."""
+        (source,) = self.api.containers[0]["envFrom"]
+        name = source["configMapRef"]["name"]
+        (found,) = (each for each in self.of("ConfigMap") if each["metadata"]["name"] == name)
         return found["data"]

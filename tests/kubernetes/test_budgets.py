@@ -83,9 +83,15 @@ def test_the_quota_holds_each_deployment_twice_the_migration_and_the_database(
     needed = 0
     for workload in manifests.workloads():
         needed += pods_max(manifests, workload) * number(workload.containers[0]["resources"][kind][resource])
+    # Twice: a database is recovered beside the one that is there.
     for cluster in manifests.of("Cluster"):
-        needed += cluster["spec"]["instances"] * number(cluster["spec"]["resources"][kind][resource])
+        needed += 2 * cluster["spec"]["instances"] * number(cluster["spec"]["resources"][kind][resource])
     assert needed <= number(manifests.one("ResourceQuota")["spec"]["hard"][f"{kind}.{resource}"])
+
+
+def test_the_quota_holds_the_volumes_of_two_databases(production: Manifests):
+    claims = 2 * production.one("Cluster")["spec"]["instances"] * len(("storage", "walStorage"))
+    assert claims <= int(production.one("ResourceQuota")["spec"]["hard"]["persistentvolumeclaims"])
 
 
 def test_no_container_wants_more_than_one_may_have(manifests: Manifests):

@@ -1,5 +1,7 @@
 """The manifests say what is so: files, settings, secrets, probes and traffic fit the service and one another."""
 
+import re
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,9 +12,10 @@ from service import __version__
 from service.config import Config, load
 from service.process.exits import SecretError
 from service.routes import routes
-from tests.kubernetes.manifests import ROOT, Manifest, Manifests, selects, some
+from tests.kubernetes.manifests import ROOT, Manifest, Manifests, render, selects, some
 
 K8S = ROOT / "k8s"
+KUBERNETES = (ROOT / "docs" / "kubernetes.md").read_text()
 OF_THE_CLUSTER = {"Namespace", "PriorityClass"}
 
 
@@ -86,11 +89,12 @@ def test_production_applies_no_secret_and_no_try_out_database(production: Manife
 
 
 def test_what_signs_and_where_the_database_is_are_mounted_where_the_settings_look(manifests: Manifests):
+    database = [each["metadata"]["name"] for each in manifests.of("Cluster")] or ["expenses-database"]
     for workload in manifests.component("api", "migration"):
         mounts = {each["mountPath"]: each["name"] for each in workload.containers[0]["volumeMounts"]}
         volumes = {each["name"]: each for each in workload.pod["volumes"]}
         for variable, secret, key in (
-            ("DATABASE_URL_FILE", "expenses-database-app", "uri"),
+            ("DATABASE_URL_FILE", f"{database[0]}-app", "uri"),
             ("EXPENSES_JWT_SECRET_FILE", "expenses", "jwt-secret"),
         ):
             directory, name = manifests.settings[variable].rsplit("/", 1)
@@ -134,12 +138,98 @@ def test_probes_ask_routes_that_are_there_and_only_readiness_asks_the_database(m
     assert set(paths.values()) <= {path for _, path, _, _ in routes}
 
 
-def test_the_ingress_publishes_the_api_and_what_documents_it_and_nothing_else(production: Manifests):
-    ingress = production.one("Ingress")["spec"]
-    (rule,) = ingress["rules"]
-    paths = {each["path"] for each in rule["http"]["paths"]}
-    assert paths == {"/v1", "/docs", "/openapi.json", "/problems"}
-    assert rule["host"] in ingress["tls"][0]["hosts"]
+def test_the_gateway_publishes_the_api_and_what_documents_it_and_nothing_else(production: Manifests):
+    route, redirect = sorted(production.of("HTTPRoute"), key=lambda each: each["metadata"]["name"])
+    (rule,) = route["spec"]["rules"]
+    assert {each["path"]["value"] for each in rule["matches"]} == {"/v1", "/docs", "/openapi.json", "/problems"}
+    (only,) = redirect["spec"]["rules"]
+    assert [each["requestRedirect"]["scheme"] for each in only["filters"]] == ["https"]
+    assert "backendRefs" not in only
+
+
+def test_the_gateway_gives_up_on_a_request_later_than_the_service_does(production: Manifests):
+    """Else a client would learn from the Gateway that something failed which the service was about to answer."""
+    (rule,) = (rule for route in production.of("HTTPRoute") for rule in route["spec"]["rules"] if "timeouts" in rule)
+    defaults = {each.metadata["name"]: each.default for each in fields(Config)}
+    statement = float(production.settings.get("EXPENSES_STATEMENT_SECONDS", defaults["EXPENSES_STATEMENT_SECONDS"]))
+    wait = float(production.settings.get("EXPENSES_POOL_WAIT_SECONDS", defaults["EXPENSES_POOL_WAIT_SECONDS"]))
+    assert int(rule["timeouts"]["request"].removesuffix("s")) >= wait + 4 * statement
+
+
+def test_a_change_of_settings_is_a_rollout_and_the_old_ones_stay(production: Manifests, tmp_path: Path):
+    """The name of the ConfigMap has its hash, so that of another release, with a newer setting, is another one."""
+    names = {
+        source["configMapRef"]["name"]
+        for workload in production.component("api", "migration")
+        for source in workload.containers[0]["envFrom"]
+    }
+    (name,) = names
+    assert re.fullmatch(r"expenses-settings-[a-z0-9]{10}", name)
+    # Renders from a copy, in which a setting is added.
+    for folder in "k8s", "deploy/kubernetes/production":
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    with (tmp_path / "deploy/kubernetes/production/settings.env").open("a") as settings:
+        settings.write("EXPENSES_NEWER=true\n")
+    newer = Manifests("newer", list(yaml.safe_load_all(render(str(tmp_path / "deploy/kubernetes/production")))))
+    assert newer.settings == production.settings | {"EXPENSES_NEWER": "true"}
+    assert newer.api.containers[0]["envFrom"][0]["configMapRef"]["name"] != name
+
+
+def test_production_sets_all_that_the_try_out_sets(try_out: Manifests, production: Manifests):
+    assert set(try_out.settings) <= set(production.settings)
+
+
+def annotations(manifest: Manifest) -> dict[str, str]:
+    return manifest["metadata"].get("annotations", {})
+
+
+def test_argo_cd_migrates_after_the_database_and_before_the_api(production: Manifests):
+    waves = {
+        (each["kind"], each["metadata"]["name"]): int(annotations(each).get("argocd.argoproj.io/sync-wave", "0"))
+        for each in production.all
+    }
+    migration = waves["Job", "expenses-migrate"]
+    needed = ("Cluster", "ConfigMap", "Namespace", "NetworkPolicy", "ServiceAccount", "PriorityClass", "ResourceQuota")
+    assert {kind for kind, _ in waves} >= set(needed)
+    assert all(wave < migration for (kind, _), wave in waves.items() if kind in needed)
+    # An autoscaler without its Deployment is unhealthy, and the sync would wait for it.
+    after = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget")
+    assert all(waves[kind, "expenses"] > migration for kind in after)
+
+
+def test_a_changed_job_breaks_neither_argo_cd_nor_flux(production: Manifests):
+    job = production.one("Job")
+    assert annotations(job)["argocd.argoproj.io/hook"] == "Sync"
+    assert annotations(job)["argocd.argoproj.io/hook-delete-policy"] == "BeforeHookCreation"
+    assert annotations(job)["kustomize.toolkit.fluxcd.io/force"] == "enabled"
+    # What deletes itself is missing, and would be made again.
+    assert "ttlSecondsAfterFinished" not in job["spec"]
+
+
+def test_what_holds_data_is_not_deleted_because_its_manifest_is_missing(manifests: Manifests):
+    for each in manifests.of("Cluster", "ObjectStore"):
+        assert annotations(each)["argocd.argoproj.io/sync-options"] == "Prune=false,Delete=false"
+        assert annotations(each)["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
+        assert annotations(manifests.one("Namespace")).items() >= annotations(each).items()
+
+
+def test_the_images_can_come_from_a_registry_that_asks_who_pulls(production: Manifests):
+    for account in some(production.of("ServiceAccount")):
+        assert account["imagePullSecrets"] == [{"name": "expenses-registry"}]
+    assert "secret docker-registry expenses-registry" in KUBERNETES
+
+
+def test_cloudnativepg_is_told_of_a_changed_password_at_once():
+    """The secret is a person's to make, as the page says."""
+    assert "label secret expenses-database-monitor cnpg.io/reload=true" in KUBERNETES
+
+
+def test_nobody_but_the_service_and_who_watches_may_connect(production: Manifests):
+    """As roles.sh does it, and deploy/restore keeps it."""
+    assert production.one("Cluster")["spec"]["bootstrap"]["initdb"]["postInitApplicationSQL"] == [
+        "revoke all on database expenses from public",
+        "grant connect on database expenses to pg_monitor",
+    ]
 
 
 def test_the_database_lets_in_the_api_the_migration_and_the_exporter_and_no_stranger(manifests: Manifests):

@@ -53,12 +53,20 @@ def test_the_statefulset_s_service_is_headless_and_leads_to_it(try_out: Manifest
     assert database in try_out.targets(service)
 
 
-def test_the_ingress_leads_to_ports_of_services(production: Manifests):
+def test_the_routes_lead_from_listeners_to_ports_of_services(production: Manifests):
     services = {each["metadata"]["name"]: each for each in production.of("Service")}
-    for rule in some(production.one("Ingress")["spec"]["rules"]):
-        for path in some(rule["http"]["paths"]):
-            backend = path["backend"]["service"]
-            assert backend["port"]["name"] in [each["name"] for each in services[backend["name"]]["spec"]["ports"]]
+    gateway = production.one("Gateway")
+    listeners = {each["name"]: each for each in gateway["spec"]["listeners"]}
+    used = set()
+    for route in some(production.of("HTTPRoute")):
+        (parent,) = route["spec"]["parentRefs"]
+        assert parent["name"] == gateway["metadata"]["name"]
+        assert route["spec"]["hostnames"] == [listeners[parent["sectionName"]]["hostname"]]
+        used.add(parent["sectionName"])
+        for rule in some(route["spec"]["rules"]):
+            for backend in rule.get("backendRefs", []):
+                assert backend["port"] in [each["port"] for each in services[backend["name"]]["spec"]["ports"]]
+    assert used == set(listeners)
 
 
 @pytest.mark.parametrize("kind", ["startupProbe", "readinessProbe", "livenessProbe"])

@@ -118,6 +118,28 @@ def test_the_exporter_s_role_and_password_are_those_that_the_cluster_makes(produ
     assert variables["DATA_SOURCE_PASS_FILE"] == f"/run/secrets/{volume['secret']['items'][0]['path']}"
 
 
+def test_the_alerts_on_the_database_get_its_name_and_that_of_one_being_recovered(manifests: Manifests):
+    for monitor in manifests.of("PodMonitor"):
+        assert monitor["spec"]["podTargetLabels"] == ["cnpg.io/cluster"]
+        assert all(selects(monitor["spec"]["selector"], {"cnpg.io/cluster": name}) for name in ("one", "another"))
+    text = (ROOT / "deploy/prometheus/rules/cloudnativepg.yml").read_text()
+    assert len(re.findall(r"max by \(cnpg_io_cluster\b", text)) == text.count("max by")
+
+
+def test_the_alert_on_a_missing_standby_counts_those_that_there_are(production: Manifests):
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules/cloudnativepg.yml").read_text())["groups"][0]["rules"]
+    (missing,) = (each for each in rules if each["alert"] == "StandbyMissing")
+    assert missing["expr"].endswith(f" < {production.one('Cluster')['spec']['instances'] - 1}")
+
+
+def test_the_alert_on_backups_fires_when_a_night_s_is_missing(production: Manifests):
+    """The metric is that of the plugin which makes them."""
+    (plugin,) = production.one("Cluster")["spec"]["plugins"]
+    text = (ROOT / "deploy/prometheus/rules/cloudnativepg.yml").read_text()
+    assert f"({re.sub('[.-]', '_', plugin['name'])}_last_available_backup_timestamp)" in text
+    assert re.fullmatch(r"0 0 \d+ \* \* \*", production.one("ScheduledBackup")["spec"]["schedule"])
+
+
 def test_the_try_out_database_makes_its_roles_as_the_compose_stack_does(try_out: Manifests):
     (script,) = (each["data"]["roles.sh"] for each in try_out.of("ConfigMap") if "roles.sh" in each["data"])
     assert script == (ROOT / "deploy/postgres/roles.sh").read_text()
