@@ -10,6 +10,8 @@ ROOT = Path(__file__).parent.parent.parent
 DIRECTORIES = {
     "try-out": "k8s",
     "production": "deploy/kubernetes/production",
+    "recovered": "deploy/kubernetes/recovery/latest",
+    "recovered to a time": "deploy/kubernetes/recovery/point-in-time",
 }
 
 Manifest = dict[str, Any]
