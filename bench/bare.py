@@ -19,6 +19,7 @@ from service.config import load
 from service.expenses.schemas import Expense
 from service.postgres.pool import pool_of
 from service.postgres.queries import queries
+from service.postgres.server import Server
 from service.web.runner import runner
 
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -100,12 +101,12 @@ async def _serve() -> None:
     app.router.add_get("/v1/teams/{team_id}/expenses/{expense_id}", get)
     app.router.add_get("/v1/teams/{team_id}/balances", balances)
     config = load()
-    async with pool_of(
+    server = Server(
         config.database_url,
-        size=config.pool_size,
         statement_seconds=config.statement_seconds,
         statement_cache_size=config.statement_cache_size,
-    ) as app[pool_key]:
+    )
+    async with pool_of(server, size=config.pool_size) as app[pool_key]:
         serving = runner(app)
         await serving.setup()
         await web.TCPSite(serving, config.host, config.port).start()

@@ -22,9 +22,10 @@ from service.config import Config, load, require_secret
 from service.errors import Unavailable
 from service.postgres.data_directory import InUseError, kept_secret
 from service.postgres.embedded import EmbeddedPostgres
-from service.postgres.migrate import migrate, pending
-from service.postgres.preflight import check_server
-from service.process.exits import CannotListen, DatabaseUnreachable, EmbeddedError, MigrationError, StartError
+from service.postgres.migrate import migrate
+from service.postgres.preflight import check_to_migrate, check_to_serve
+from service.postgres.server import Server
+from service.process.exits import CannotListen, DatabaseUnreachable, EmbeddedError, StartError
 from service.process.workers import Worker, backlog, listen, supervise
 from service.routes import routes
 from service.seed import fill
@@ -95,7 +96,7 @@ def serve(config: Config, *, workers: int) -> None:
 def apply(config: Config) -> None:
     """Migrate the configured database, or the embedded one."""
     if config.database_url:
-        _check_server(config)
+        asyncio.run(check_to_migrate(_server(config), is_unsafe_allowed=config.allow_unsafe_database))
         applied = migrate(config.database_url, say=_say)
         _say(f"{len(applied)} applied" if applied else "nothing to apply")
     else:
@@ -132,9 +133,7 @@ def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, 
     """
     require_secret(config)
     if config.database_url:
-        _check_server(config)
-        if missing := pending(config.database_url):
-            raise MigrationError(f"The database is missing {', '.join(missing)}; run `expenses migrate` first.")
+        asyncio.run(check_to_serve(_server(config), is_unsafe_allowed=config.allow_unsafe_database))
         yield config, None
         return
     embedded = EmbeddedPostgres(config.data_dir)
@@ -182,8 +181,12 @@ async def _serve(
         await serving.cleanup()
 
 
-def _check_server(config: Config) -> None:
-    asyncio.run(check_server(config.database_url, is_unsafe_allowed=config.allow_unsafe_database))
+def _server(config: Config) -> Server:
+    return Server(
+        config.database_url,
+        statement_seconds=config.statement_seconds,
+        statement_cache_size=config.statement_cache_size,
+    )
 
 
 def _workers(text: str) -> int:

@@ -18,7 +18,7 @@ from service.postgres.pool import connect
 from service.process.descriptors import room
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
-from service.routes import routes
+from service.routes import probes, routes
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import measure_process
 from service.web import openapi
@@ -32,6 +32,7 @@ from service.web.keys import (
     METRICS,
     TRAFFIC,
     TRUSTED_PROXIES,
+    UNLOGGED,
     WORKER,
 )
 from service.web.middleware import observe, problem_details
@@ -48,6 +49,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app[TRUSTED_PROXIES] = config.trusted_proxies
     app[METRICS] = metrics = Metrics(worker.name if worker else "")
     app[TRAFFIC] = Traffic(metrics)
+    app[UNLOGGED] = frozenset() if config.log_probes else probes
     measure_process(metrics)
     app[WORKER] = worker
     app[LIFECYCLE] = Lifecycle(metrics)
@@ -100,10 +102,11 @@ async def _database(config: Config, app: web.Application) -> AsyncIterator[None]
             wait_seconds=config.pool_wait_seconds,
             statement_seconds=config.statement_seconds,
             statement_cache_size=config.statement_cache_size,
+            slow_query_seconds=config.slow_query_seconds,
             metrics=metrics,
         ) as app[DB],
         watch(app[DB], access_token_seconds=config.access_token_seconds) as app[REVOCATIONS],
-        monitoring(app[DB], config.database_url, audit_seconds=config.audit_seconds, metrics=metrics) as app[MONITOR],
+        monitoring(app[DB], audit_seconds=config.audit_seconds, metrics=metrics) as app[MONITOR],
     ):
         tokens, revocations = app[SECURITY].tokens, app[REVOCATIONS]
         app[ACTOR_OF] = lambda token: revocations.admit(tokens.actor(token))

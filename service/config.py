@@ -103,7 +103,7 @@ class Config:
     statement_cache_size: int = setting(
         "EXPENSES_STATEMENT_CACHE_SIZE",
         200,
-        "Prepared statements kept per connection; set 0 behind a PgBouncer older than 1.21",
+        "Prepared statements kept per connection; 0 behind a PgBouncer that keeps none, see docs/deploy.md",
         check=validate.Range(0, 10_000),
     )
     access_token_seconds: int = setting(
@@ -132,6 +132,17 @@ class Config:
         300,
         "How often the whole ledger is audited, by one process on behalf of all",
         check=validate.Range(1, 86_400),
+    )
+    slow_query_seconds: float = setting(
+        "EXPENSES_SLOW_QUERY_SECONDS",
+        1.0,
+        "A query that takes at least this long is logged, with its name",
+        check=validate.Range(0, 600),
+    )
+    log_probes: bool = setting(
+        "EXPENSES_LOG_PROBES",
+        True,
+        "`false` leaves `/livez`, `/readyz` and `/metrics` out of the log, unless they fail",
     )
     tracing: bool = setting(
         "EXPENSES_TRACING",

@@ -207,13 +207,30 @@ class InternalError(Refusal):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+# Why the service is unavailable, as the log and the metrics name it; docs/logs.md explains each.
+Reason = Literal[
+    "pool",
+    "turn",
+    "statement",
+    "unreachable",
+    "starting",
+    "read-only",
+    "resources",
+    "conflict",
+    "logins",
+    "migration",
+    "stopping",
+]
+
+
 class Unavailable(Refusal):
     """The service cannot answer right now. Try again, but before you repeat a write, check whether it was stored."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, detail: str = "", *, retry_after_seconds: int = 1) -> None:
+    def __init__(self, detail: str = "", *, reason: Reason, retry_after_seconds: int = 1) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)})
+        self.reason = reason
 
 
 def refusals(parent: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:

@@ -13,6 +13,9 @@ from service.ops import handlers as ops
 from service.teams import handlers as teams
 from service.web.endpoint import Handler
 
+# Asked by machines every few seconds; EXPENSES_LOG_PROBES leaves them out of the log.
+probes = frozenset({"ops.live", "ops.ready", "ops.metrics"})
+
 routes: list[tuple[str, str, Handler, str]] = [
     ("POST", "/v1/auth/register", auth.register, "auth.register"),
     ("POST", "/v1/auth/login", auth.login, "auth.login"),

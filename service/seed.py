@@ -194,6 +194,7 @@ async def fill(config: Config) -> None:
             statement_cache_size=config.statement_cache_size,
         )
         async with connected as db, db.transaction() as transaction:
+            await transaction.allow(statement_seconds)
             await _fill(transaction, password_hash)
     except EmailTaken as refusal:
         tqdm.write(f"Nothing was added: {refusal}")

@@ -23,6 +23,7 @@ from service.postgres.migrate import migrate
 from service.telemetry.logs import writer
 from service.web.keys import DOCUMENT
 from service.web.runner import runner
+from tests import pgbouncer
 from tests.contract import Contract
 from tests.postgres import Server, server
 
@@ -44,10 +45,31 @@ SERVERS: pytest.StashKey[set[str]] = pytest.StashKey()
 def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The server that this run's databases are on."""
     with server() as started:
-        if hasattr(request.config, "workeroutput"):
-            request.config.workeroutput["postgres"] = started.description
-        request.config.stash.setdefault(SERVERS, set()).add(started.description)
+        described(request.config, started.description)
         yield started
+
+
+@pytest.fixture(scope="session")
+def pooler(request: pytest.FixtureRequest, postgres: Server) -> Iterator[pgbouncer.Pooler | None]:
+    """The PgBouncer through which the service reaches that server in this run, if TEST_PGBOUNCER asks for one."""
+    if not pgbouncer.asked_for():
+        yield None
+        return
+    # The sessions of the tests themselves go without limits.
+    name = f"pooled_{os.getpid()}"
+    url = pgbouncer.new_role(postgres.url, name, "superuser")
+    pgbouncer.give_limits(url)
+    with pgbouncer.pooler(url) as started:
+        described(request.config, f"{postgres.description} through {started.description}")
+        yield started
+    _execute(postgres, f"drop role {name}")
+
+
+def described(config: pytest.Config, description: str) -> None:
+    """Keep what the last lines of the output say of the server."""
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["postgres"] = description
+    config.stash.setdefault(SERVERS, set()).add(description)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -74,19 +96,34 @@ def template(postgres: Server) -> str:
 @pytest.fixture
 def empty_database(postgres: Server) -> Iterator[str]:
     """The address of a fresh database with nothing in it."""
-    yield from _database(postgres, "template1")
+    with _database(postgres, "template1") as name:
+        yield postgres.dsn(name)
 
 
 @pytest.fixture
-def database(postgres: Server, template: str) -> Iterator[str]:
-    """The address of a fresh database with the schema."""
-    yield from _database(postgres, template)
+def database_name(postgres: Server, template: str) -> Iterator[str]:
+    """The name of a fresh database with the schema."""
+    with _database(postgres, template) as name:
+        yield name
 
 
+@pytest.fixture
+def direct(postgres: Server, database_name: str) -> str:
+    """The address of that database, with nothing in between."""
+    return postgres.dsn(database_name)
+
+
+@pytest.fixture
+def database(postgres: Server, pooler: pgbouncer.Pooler | None, database_name: str) -> str:
+    """The address of that database for the service: with TEST_PGBOUNCER, through PgBouncer."""
+    return (pooler or postgres).dsn(database_name)
+
+
+@contextlib.contextmanager
 def _database(postgres: Server, template: str) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(counter)}"
     _execute(postgres, f"create database {name} template {template} strategy file_copy")
-    yield postgres.dsn(name)
+    yield name
     _execute(postgres, f"drop database {name} with (force)")
 
 
@@ -97,13 +134,18 @@ def _execute(postgres: Server, sql: str) -> None:
 
 @pytest.fixture
 def config(database: str) -> Config:
-    return Config(database_url=database, jwt_secret="a secret for the tests, 32 bytes at least", pool_size=10)
+    return Config(
+        database_url=database,
+        jwt_secret="a secret for the tests, 32 bytes at least",
+        pool_size=10,
+        statement_cache_size=pgbouncer.statement_cache_size() if pgbouncer.asked_for() else 200,
+    )
 
 
 @pytest.fixture
-async def db(database: str) -> AsyncIterator[asyncpg.Connection]:
+async def db(direct: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the test's own, to see the rows."""
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(direct)
     yield connection
     await connection.close()
 

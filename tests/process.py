@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests import pgbouncer
+
 ROOT = Path(__file__).parent.parent
 SECRET = "a secret for the tests, 32 bytes at least"
 READY_SECONDS_MAX = 30
@@ -29,7 +31,13 @@ def free_port() -> int:
 
 def on(database: str) -> dict[str, str]:
     """Return the environment for a database of the tests, whose server would lose what it has confirmed."""
-    return {"DATABASE_URL": database, "EXPENSES_JWT_SECRET": SECRET, "EXPENSES_ALLOW_UNSAFE_DATABASE": "true"}
+    size = {"EXPENSES_STATEMENT_CACHE_SIZE": str(pgbouncer.statement_cache_size())} if pgbouncer.asked_for() else {}
+    return {
+        "DATABASE_URL": database,
+        "EXPENSES_JWT_SECRET": SECRET,
+        "EXPENSES_ALLOW_UNSAFE_DATABASE": "true",
+        **size,
+    }
 
 
 class Process:

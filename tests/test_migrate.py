@@ -1,5 +1,6 @@
 """Migrations: each file exactly once, whole or not at all, whoever starts them and however they die."""
 
+import asyncio
 import logging
 import pwd
 import shutil
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import time
 
+import asyncpg
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from service.postgres import folders as paths
-from service.postgres.migrate import LOCK_KEY, known, migrate, pending, rollback
+from service.postgres import preflight
+from service.postgres.migrate import LOCK_KEY, known, migrate, rollback
 from service.process.exits import ConfigError, MigrationError, StartError
 
 FOLDER = paths.folder("migrations")
@@ -83,6 +87,19 @@ def tables(dsn):
 
 def schema(dsn):
     return sorted(line for line in run(dsn, SCHEMA) if not is_bookkeeping(line))
+
+
+def pending(dsn, folder):
+    """Return the ids of what `serve` would miss."""
+
+    async def ask():
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await preflight.pending(connection, known(folder))
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
 
 
 def start(dsn, folder, function="migrate"):
@@ -231,6 +248,14 @@ def test_says_that_a_file_without_a_transaction_failed_half_way(empty_database, 
         migrate(empty_database, tmp_path)
     assert tables(empty_database) == ["one", "two"]
     assert pending(empty_database, tmp_path) == ["0002.two"]
+
+
+def test_is_not_held_to_the_limits_of_the_role(empty_database, tmp_path):
+    name = conninfo_to_dict(empty_database)["dbname"]
+    for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"):
+        run(empty_database, f"alter database {name} set {setting} = '200ms'")
+    write(tmp_path, ONE | {"0001.one.sql": "create table one (x int);\nselect pg_sleep(0.5);"})
+    assert migrate(empty_database, tmp_path) == ["0001.one"]
 
 
 def test_builds_an_index_concurrently_and_rolls_it_back(empty_database, tmp_path):

@@ -43,6 +43,11 @@ def watching(monkeypatch):
     monkeypatch.setattr(monitor, "first_look_seconds", 0)
 
 
+def another(config):
+    """Connect as another process does."""
+    return connect(config.database_url, statement_cache_size=config.statement_cache_size)
+
+
 async def audited(served, db):
     """Audit now, and return what /metrics says then."""
     await db.execute("update audits set audited_at = null")
@@ -106,9 +111,8 @@ async def test_the_ledger_is_audited_again_only_when_it_is_due(served, db):
 async def test_of_two_that_look_at_once_one_audits_and_both_know(config, db, served, flat):
     await flat.spend()
     await db.execute(COUNT_RENEWALS)
-    url = config.database_url
-    async with connect(url) as first, connect(url) as second:
-        monitors = [Monitor(each, url, audit_seconds=300, metrics=Metrics()) for each in (first, second)]
+    async with another(config) as first, another(config) as second:
+        monitors = [Monitor(each, audit_seconds=300, metrics=Metrics()) for each in (first, second)]
         await asyncio.gather(*(each.look() for each in monitors))
         assert await db.fetchval(RENEWALS) == 1
         # Who was not the one learns of it the next time.
@@ -218,8 +222,8 @@ async def test_an_audit_that_takes_too_long_fails_alone(config, db, monkeypatch,
 async def test_what_the_audit_found_survives_the_process(config, db, served, flat):
     await flat.spend(1000)
     await audited(served, db)
-    async with connect(config.database_url) as another:
-        monitor_of_another = Monitor(another, config.database_url, audit_seconds=300, metrics=Metrics())
+    async with another(config) as database:
+        monitor_of_another = Monitor(database, audit_seconds=300, metrics=Metrics())
         await monitor_of_another.look()
     assert monitor_of_another.amounts.get({"currency": "EUR"}) == 10
     assert json.loads(await db.fetchval("select amounts from audits")) == {"EUR": 1000}

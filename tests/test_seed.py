@@ -29,7 +29,7 @@ OTHERS = "select count(*) from pg_stat_activity where datname = current_database
 
 
 class Seeded(NamedTuple):
-    dsn: str
+    name: str
     output: str
 
 
@@ -39,24 +39,24 @@ def surroundings(dsn):
 
 
 @pytest.fixture(scope="module")
-def seeded(postgres, template):
+def seeded(postgres, pooler, template):
     """A database that was seeded, and what that said."""
     name = f"{template}_seeded"
     with psycopg.connect(postgres.dsn("postgres"), autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}")
         try:
-            dsn = postgres.dsn(name)
-            done = subprocess.run(SEED, **surroundings(dsn), capture_output=True, text=True, check=False)
+            surrounded = surroundings((pooler or postgres).dsn(name))
+            done = subprocess.run(SEED, **surrounded, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
-            yield Seeded(dsn, done.stdout + done.stderr)
+            yield Seeded(name, done.stdout + done.stderr)
         finally:
             connection.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture
-def database(seeded):
+def database_name(seeded):
     """Let `db`, `config` and `served` be on the seeded database."""
-    return seeded.dsn
+    return seeded.name
 
 
 @pytest.fixture

@@ -136,17 +136,17 @@ def test_a_database_of_another_name_is_not_served(refused, postgres):
     assert '"nowhere"' in refused(4, on(postgres.dsn("nowhere")))
 
 
-def test_a_database_that_lets_nobody_in_is_not_served(refused, database):
-    user = conninfo_to_dict(database)["user"]
-    stranger = database.replace(f"//{user}", "//nobody", 1)
-    assert '"nobody"' in refused(4, on(stranger), unchanged=database)
+def test_a_database_that_lets_nobody_in_is_not_served(refused, direct):
+    user = conninfo_to_dict(direct)["user"]
+    stranger = direct.replace(f"//{user}", "//nobody", 1)
+    assert '"nobody"' in refused(4, on(stranger), unchanged=direct)
 
 
-def test_a_database_with_another_password_is_not_served(refused, database):
-    password = conninfo_to_dict(database).get("password")
+def test_a_database_with_another_password_is_not_served(refused, direct):
+    password = conninfo_to_dict(direct).get("password")
     if not password:
         pytest.skip("the server of this run asks for no password")
-    line = refused(4, on(database.replace(f":{password}@", ":hunter2@", 1)), unchanged=database)
+    line = refused(4, on(direct.replace(f":{password}@", ":hunter2@", 1)), unchanged=direct)
     assert "password" in line
     assert "hunter2" not in line
 
@@ -314,8 +314,8 @@ def test_a_secret_can_come_from_a_file_that_ends_with_a_new_line(command, databa
     assert (done.returncode, done.stdout, done.stderr) == (0, "ready to serve\n", "")
 
 
-def test_migrate_needs_no_secret_and_serve_does(refused, command, database):
-    environment = on(database)
+def test_migrate_needs_no_secret_and_serve_does(refused, command, direct):
+    environment = on(direct)
     del environment["EXPENSES_JWT_SECRET"]
     assert command("migrate", **environment).stdout == "nothing to apply\n"
-    assert "EXPENSES_JWT_SECRET is missing" in refused(3, environment, unchanged=database)
+    assert "EXPENSES_JWT_SECRET is missing" in refused(3, environment, unchanged=direct)

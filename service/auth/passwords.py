@@ -64,7 +64,9 @@ class Passwords:
     async def _run(self, work: Callable[[], T], peer: str) -> T:
         is_greedy = peer != "" and self.pending_from[peer] >= hash_queue_of_peer_max
         if self.pending >= hash_queue_max or is_greedy:
-            raise Unavailable("Too many log-ins at once. Try again in a few seconds.", retry_after_seconds=5)
+            raise Unavailable(
+                "Too many log-ins at once. Try again in a few seconds.", reason="logins", retry_after_seconds=5
+            )
         started = time.perf_counter()
         self.pending += 1
         self.pending_from[peer] += 1

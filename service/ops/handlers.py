@@ -53,7 +53,7 @@ async def ready(request: web.Request) -> dict[str, str]:
     They can if the database answers and the newest migration is applied.
     """
     if request.app[LIFECYCLE].stopping:
-        raise errors.Unavailable("The service is stopping.", retry_after_seconds=5)
+        raise errors.Unavailable("The service is stopping.", reason="stopping", retry_after_seconds=5)
     await service.require_migrated(request.app[DB])
     return {"status": "ok"}
 

@@ -6,13 +6,12 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import asyncpg
 import orjson
 
 from service.errors import Unavailable
 from service.money import decimals
 from service.postgres.migrate import known
-from service.postgres.pool import Database, Record, Transaction, unavailable
+from service.postgres.pool import Database, Record, unavailable
 from service.postgres.queries import queries
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics
@@ -32,9 +31,8 @@ migration_ids = functools.cache(known)
 class Monitor:
     """Checks the event loop and the database, and reports them as metrics."""
 
-    def __init__(self, db: Database, url: str, *, audit_seconds: float, metrics: Metrics) -> None:
+    def __init__(self, db: Database, *, audit_seconds: float, metrics: Metrics) -> None:
         self.db = db
-        self.url = url
         self.audit_seconds = float(audit_seconds)
         self.lag_seconds = metrics.timings(
             "event_loop_lag_seconds", "How much later than asked the event loop resumed."
@@ -56,7 +54,7 @@ class Monitor:
     async def look(self) -> None:
         """Check the database once, and audit the ledger if that is due. Raises Unavailable."""
         pending = await queries.ops.pending(self.db, migration_ids=migration_ids())
-        self.pending.set({}, pending)
+        self.pending.set({}, len(pending))
         if pending:
             return
         audited: Record = await queries.ops.audited(self.db, every_seconds=self.audit_seconds)
@@ -93,21 +91,8 @@ class Monitor:
 
     async def _audit(self) -> None:
         """Audit on a separate connection: those of the pool have the time limit of requests."""
-        connection = await asyncpg.connect(
-            self.url,
-            timeout=3,
-            command_timeout=audit_seconds_max,
-            statement_cache_size=0,
-            server_settings={
-                "application_name": "expenses-audit",
-                "statement_timeout": str(audit_seconds_max * 1000),
-            },
-        )
-        try:
-            asked = Transaction(connection, self.db.query_seconds)
-            unbalanced_teams = await queries.ops.audit(asked, every_seconds=self.audit_seconds)
-        finally:
-            await connection.close(timeout=3)
+        async with self.db.apart(audit_seconds_max, "expenses-audit") as transaction:
+            unbalanced_teams = await queries.ops.audit(transaction, every_seconds=self.audit_seconds)
         if unbalanced_teams:
             log.error("the ledger is unbalanced", extra={"teams": unbalanced_teams})
 
@@ -119,8 +104,8 @@ class Monitor:
 
 
 @asynccontextmanager
-async def monitoring(db: Database, url: str, *, audit_seconds: float, metrics: Metrics) -> AsyncIterator[Monitor]:
+async def monitoring(db: Database, *, audit_seconds: float, metrics: Metrics) -> AsyncIterator[Monitor]:
     """Measure for as long as the block lasts."""
-    monitor = Monitor(db, url, audit_seconds=audit_seconds, metrics=metrics)
+    monitor = Monitor(db, audit_seconds=audit_seconds, metrics=metrics)
     async with background(monitor.watch_loop()), background(monitor.watch_database()):
         yield monitor

@@ -10,4 +10,4 @@ async def require_migrated(db: Connectable) -> None:
     """Raise Unavailable if the newest migration is not applied or the database does not answer."""
     newest = migration_ids()[-1]
     if not await queries.ops.migrated(db, migration_id=newest):
-        raise Unavailable(f"The migration {newest} is not applied.", retry_after_seconds=5)
+        raise Unavailable(f"The migration {newest} is not applied.", reason="migration", retry_after_seconds=5)

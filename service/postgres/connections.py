@@ -15,6 +15,7 @@ import asyncpg
 
 from service.errors import Refusal
 from service.telemetry.metrics import Metrics
+from service.telemetry.spent import current_spent
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
@@ -36,6 +37,14 @@ idle_seconds_max = 300.0
 # A connection this old is closed: its memory on the server only grows, and a load balancer may choose a better server.
 age_seconds_max = 3600.0
 look_every_seconds = 15.0
+
+
+class NoneFree(TimeoutError):  # noqa: N818 -- the name states the problem.
+    """All connections were in use for as long as a caller may wait."""
+
+
+class TooSlow(TimeoutError):  # noqa: N818 -- as above.
+    """A statement took too long and was cancelled, so the server is there."""
 
 
 class Held:
@@ -78,7 +87,7 @@ class Connections:
     def use(self) -> "Use":
         """Return a context manager that yields a connection.
 
-        It raises TimeoutError if none is free in time, and asyncpg's errors if one cannot be made.
+        It raises NoneFree if none is free in time, and one of `unavailable` if none can be made.
         """
         return Use(self)
 
@@ -105,19 +114,30 @@ class Connections:
         return None
 
     async def wait(self) -> Held:
-        """Return a new connection if a slot is free, otherwise wait for one that is given back."""
+        """Return a new connection if a slot is free, otherwise wait for one that is given back. Raises as `use`."""
         started = time.perf_counter()
         self.waiting += 1
+        is_in_line = False
         try:
             async with asyncio.timeout(self.wait_seconds):
                 if self.slots:
                     self.slots -= 1
-                elif held := await self._turn():
-                    return held
+                else:
+                    is_in_line = True
+                    if held := await self._turn():
+                        return held
+                    is_in_line = False
                 return await self._connect()
+        except TimeoutError:
+            if is_in_line:
+                raise NoneFree from None
+            raise
         finally:
             self.waiting -= 1
-            self.acquire_seconds.record(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self.acquire_seconds.record(seconds)
+            if spent := current_spent.get():
+                spent.connection_seconds += seconds
 
     def give_back(self, held: Held) -> None:
         """Pass a connection to the first in line or keep it at hand; close it if it is old or not in order."""
@@ -128,22 +148,33 @@ class Connections:
         elif not self._pass_on(held):
             self.at_hand.append(held)
 
-    async def give_back_after(self, held: Held, error: BaseException) -> None:
-        """Give back a connection whose user failed: it is kept only if PostgreSQL answered with a plain error."""
+    async def give_back_after(self, held: Held, error: BaseException) -> bool:
+        """Give back a connection whose user failed: it is kept only if PostgreSQL answered with a plain error.
+
+        Return whether the connection is in order, after any cancelled statement has ended.
+        """
         if _is_plain(error):
             self.give_back(held)
-        elif isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+            return True
+        if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
             # asyncpg did not expect this itself: a statement may still be running that nobody cancels.
             self.discard(held)
-        else:
-            await self.return_to_pool(held)
+            return False
+        return await self.return_to_pool(held)
 
-    async def return_to_pool(self, held: Held) -> None:
-        """Release a connection to asyncpg, which waits for cancelled statements and closes broken connections."""
+    async def return_to_pool(self, held: Held) -> bool:
+        """Release a connection to asyncpg, which waits for cancelled statements and closes broken connections.
+
+        Return whether it was in order.
+        """
         try:
+            was_open = not _is_closed(held.connection)
+            await self.pool.release(held.connection, timeout=self.wait_seconds)
+        except (asyncpg.PostgresError, *unavailable):
             # The error is known already, and asyncpg closes a connection that it cannot repair.
-            with suppress(asyncpg.PostgresError, *unavailable):
-                await self.pool.release(held.connection, timeout=self.wait_seconds)
+            return False
+        else:
+            return was_open
         finally:
             self._free_slot()
 
@@ -197,8 +228,11 @@ class Connections:
         made_at = time.monotonic()
         try:
             return Held(await self.pool.acquire(), made_at)
-        except BaseException:
+        except BaseException as error:
             self._free_slot()
+            if isinstance(error, asyncpg.PostgresError) and not isinstance(error, unavailable):
+                # Such as a password that was changed: no request can mend it, and it may pass.
+                raise ConnectionRefusedError(str(error)) from error
             raise
 
     def _free_slot(self) -> None:

@@ -7,7 +7,8 @@ yoyo finds, splits and marks the files. Three things are done here instead of by
 - It marks a file on another connection after committing it. Here the mark is part of the file's transaction.
 - It does not notice that an applied file was edited. Here a checksum is kept beside the mark.
 
-The connection must be a direct one: a pooler in transaction mode would lose the session lock.
+The connection must be a direct one: a pooler in transaction mode would lose the session lock and the settings.
+`preflight.check_to_migrate` refuses it.
 """
 
 import glob
@@ -37,7 +38,15 @@ LOCK_KEY = int.from_bytes(b"expenses")
 
 # A statement that waits for a table's lock makes every later query on that table wait behind it, so it must not wait
 # long. And without the check interval, a server notices that its client was killed only when the statement is over.
-SESSION_SETTINGS = "reset all; set lock_timeout = '4s'; set client_connection_check_interval = '1s'"
+# What limits the role's other sessions is not for migrations, which may have to read a whole table.
+SESSION_SETTINGS = """
+reset all;
+set statement_timeout = 0;
+set idle_in_transaction_session_timeout = 0;
+set transaction_timeout = 0;
+set lock_timeout = '4s';
+set client_connection_check_interval = '1s'
+"""
 
 # Matches a statement, after comments, that begins or ends a transaction: each file already runs inside one.
 ENDS_TRANSACTION = re.compile(r"(?is)(\s|--[^\n]*\n|/\*.*?\*/)*(begin|start|commit|end|rollback|abort)\b")
@@ -97,15 +106,6 @@ def rollback(dsn: str, folder: Path | None = None, *, count: int = 1) -> list[st
 def known(folder: Path | None = None) -> list[str]:
     """Return the ids (the files' names without .sql) of all migrations in the folder, in order."""
     return [str(migration.id) for migration in _read(folder)]
-
-
-def pending(dsn: str, folder: Path | None = None) -> list[str]:
-    """Return the ids that `migrate` would apply, in order, without writing anything or waiting for a lock."""
-    migrations = _read(folder)
-    with _connected(dsn) as backend:
-        fresh = default_migration_table not in backend.list_tables()
-        applied = [] if fresh else backend.get_applied_migration_hashes()
-    return [migration.id for migration in migrations if migration.hash not in applied]
 
 
 def _read(folder: Path | None) -> list[Migration]:

@@ -2,36 +2,58 @@
 
 import asyncio
 import logging
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
 import asyncpg
-import orjson
 
 from service.errors import Refusal, Unavailable
-from service.postgres.connections import Connection, Connections, idle_seconds_max, unavailable
-from service.postgres.queries import Method, Record
+from service.postgres.connections import Connection, Connections, NoneFree, TooSlow, idle_seconds_max, unavailable
+from service.postgres.queries import Method, Record, queries
+from service.postgres.server import Server, explained
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics, Timings
+from service.telemetry.spent import current_spent
 
 log = logging.getLogger(__name__)
 
 # How many writes to one team may hold a connection at the same time: one works, one is ready.
 turns_max = 2
+close_seconds = 3
+
+
+class Clock:
+    """Counts the time of queries, adds it to what their request has spent, and logs those that are slow."""
+
+    def __init__(self, query_seconds: Timings, slow_query_seconds: float = math.inf) -> None:
+        self.query_seconds = query_seconds
+        self.slow_query_seconds = slow_query_seconds
+
+    def asked(self, name: str, started: float) -> None:
+        """Count a query that began at a time of `perf_counter`, and has ended or failed now."""
+        seconds = time.perf_counter() - started
+        self.query_seconds.record(seconds, name)
+        self.spend(name, seconds)
+
+    def spend(self, name: str, seconds: float) -> None:
+        """Take note of a query, or of the end of a transaction, which is none."""
+        if spent := current_spent.get():
+            spent.add(name, seconds)
+        if seconds >= self.slow_query_seconds:
+            log.warning("slow query", extra={"query": name, "duration_ms": round(seconds * 1000, 3)})
 
 
 class Transaction:
     """A connection inside a transaction, on which queries can be run."""
 
-    def __init__(
-        self, connection: "Connection | asyncpg.Connection[Record]", query_seconds: Timings | None = None
-    ) -> None:
+    def __init__(self, connection: "Connection | asyncpg.Connection[Record]", clock: Clock | None = None) -> None:
         self.connection = connection
-        self.query_seconds = query_seconds or _query_seconds(Metrics())
+        self.clock = clock or Clock(_query_seconds(Metrics()))
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Run a query within this transaction."""
@@ -39,7 +61,12 @@ class Transaction:
         try:
             return await getattr(self.connection, method)(sql, *arguments)
         finally:
-            self.query_seconds.record(time.perf_counter() - started, name)
+            self.clock.asked(name, started)
+
+    async def allow(self, seconds: float) -> None:
+        """Let each statement of this transaction take so long, instead of as long as that of a request."""
+        # For this transaction only: behind a pooler, the session is the next client's.
+        await queries.ops.allow(self, milliseconds=str(int(seconds * 1000)))
 
     @asynccontextmanager
     async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
@@ -51,12 +78,13 @@ class Transaction:
 class Database:
     """The pool. A query that is passed the pool runs on its own; `transaction` groups several.
 
-    Every method raises Unavailable (503) if the database does not answer or no connection is free in time.
+    Every method raises Unavailable (503), with its reason, if the database does not answer or no connection is free.
     """
 
-    def __init__(self, connections: Connections, metrics: Metrics) -> None:
+    def __init__(self, connections: Connections, server: Server, metrics: Metrics, slow_query_seconds: float) -> None:
         self.connections = connections
-        self.query_seconds = _query_seconds(metrics)
+        self.server = server
+        self.clock = Clock(_query_seconds(metrics), slow_query_seconds)
         self.transaction_seconds = metrics.timings(
             "database_transaction_seconds", "Time of a transaction, including its commit."
         )
@@ -72,10 +100,12 @@ class Database:
             try:
                 answer = await getattr(held.connection, method)(sql, *arguments)
             except BaseException as error:
-                await connections.give_back_after(held, error)
+                is_in_order = await connections.give_back_after(held, error)
+                if is_in_order and isinstance(error, TimeoutError):
+                    raise TooSlow from error
                 raise
             finally:
-                self.query_seconds.record(time.perf_counter() - started, name)
+                self.clock.asked(name, started)
             connections.give_back(held)
         except unavailable as error:
             raise await self._refusal(error) from error
@@ -92,13 +122,8 @@ class Database:
         try:
             async with turn, self.connections.use() as connection:
                 started = time.perf_counter()
-                async with connection.transaction():
-                    try:
-                        yield Transaction(connection, self.query_seconds)
-                    except TimeoutError:
-                        # A rollback would wait for the same silent server; closing the connection rolls back as well.
-                        connection.terminate()
-                        raise
+                async with _begun(connection, self.clock, self.connections.wait_seconds) as transaction:
+                    yield transaction
                 self.transaction_seconds.record(time.perf_counter() - started)
         except Refusal:
             raise
@@ -106,60 +131,95 @@ class Database:
             raise await self._refusal(error) from error
 
     @asynccontextmanager
+    async def apart(self, seconds: float, application_name: str) -> AsyncIterator[Transaction]:
+        """Yield a transaction on a connection of its own whose statements may take so long. Raises as asyncpg does."""
+        connection = await self.server.open(application_name=application_name, statement_seconds=seconds)
+        # What may take longer is not slow.
+        clock = Clock(self.clock.query_seconds)
+        try:
+            async with _begun(connection, clock, close_seconds) as transaction:
+                await transaction.allow(seconds)
+                yield transaction
+        finally:
+            await connection.close(timeout=close_seconds)
+
+    @asynccontextmanager
     async def _turn(self, team_id: str) -> AsyncIterator[None]:
         turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max))
-        try:
-            # Timers cost time, and most teams are not busy, so a timer is only set for one that is.
-            async with asyncio.timeout(self.connections.wait_seconds) if turns.locked() else nullcontext():
-                await turns.acquire()
-        except TimeoutError:
-            raise Unavailable("Too many writes to this team at once. Send the request again.") from None
+        # Timers cost time, and most teams are not busy, so one is only set for a team that is.
+        if turns.locked():
+            await self._wait_for(turns)
+        else:
+            await turns.acquire()
         try:
             yield
         finally:
             turns.release()
 
+    async def _wait_for(self, turns: asyncio.Semaphore) -> None:
+        started, seconds = time.perf_counter(), self.connections.wait_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                await turns.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"Too many writes to this team at once: this one waited {seconds:g} s for its turn."
+                " Send the request again.",
+                reason="turn",
+            ) from None
+        finally:
+            if spent := current_spent.get():
+                spent.turn_seconds += time.perf_counter() - started
+
     async def _refusal(self, error: Exception) -> Unavailable:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             # A failover made this server a standby: reconnect to find the new primary.
             await self.connections.expire()
+        refusal = self._reason(error)
         log.warning(
             "database unavailable",
-            extra={"error": f"{type(error).__name__}: {error}"},
+            extra={"reason": refusal.reason, "error": f"{type(error).__name__}: {error}"},
             # An InterfaceError may also be a mistake in our code.
             exc_info=isinstance(error, asyncpg.InterfaceError),
         )
-        return Unavailable("The database does not answer right now. Send the request again.")
+        return refusal
+
+    def _reason(self, error: Exception) -> Unavailable:
+        """Return the refusal that says which of its reasons it was."""
+        again = "Send the request again."
+        if isinstance(error, NoneFree):
+            waited = f"{self.connections.wait_seconds:g} s"
+            return Unavailable(f"No connection to the database became free within {waited}. {again}", reason="pool")
+        if isinstance(error, (TooSlow, asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)):
+            limit = f"{self.server.statement_seconds:g} s"
+            return Unavailable(f"A statement took longer than {limit} and was given up. {again}", reason="statement")
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            return Unavailable(f"The database takes no writes right now. {again}", reason="read-only")
+        if isinstance(error, asyncpg.CannotConnectNowError):
+            return Unavailable(f"The database is starting or stopping. {again}", reason="starting")
+        if isinstance(error, asyncpg.InsufficientResourcesError):
+            return Unavailable(f"The database is out of connections, memory or disk. {again}", reason="resources")
+        return Unavailable(f"The database does not answer right now. {again}", reason="unreachable")
 
 
 # The `db` of service functions: usually the pool, or a transaction that the caller has begun.
 Connectable = Database | Transaction
 
 
-def pool_of(url: str, *, size: int, statement_seconds: float, statement_cache_size: int) -> "asyncpg.pool.Pool[Record]":
-    """Return asyncpg's pool with our settings; it is not open yet."""
-    return asyncpg.create_pool(
-        url,
+def pool_of(server: Server, *, size: int) -> "asyncpg.pool.Pool[Record]":
+    """Return asyncpg's pool of connections to a server; it is not open yet."""
+    # asyncpg declares the callback with all options of its own.
+    connect: Any = server.open
+    pool: asyncpg.pool.Pool[Record] = asyncpg.create_pool(
+        connect=connect,
         min_size=0,
         # Connect once at the start, so that an unreachable database is noticed immediately.
         init_size=1,
         max_size=size,
         max_inactive_connection_lifetime=idle_seconds_max,
-        command_timeout=statement_seconds,
-        timeout=3,
-        statement_cache_size=statement_cache_size,
-        max_cached_statement_lifetime=0,
-        init=_prepare,
         reset=_reset,
-        server_settings={
-            "application_name": "expenses",
-            "statement_timeout": str(int(statement_seconds * 1000)),
-            # A process that stops in the middle of a write must not hold up its team much longer than a statement may.
-            "idle_in_transaction_session_timeout": str(int(statement_seconds * 1000) + 1000),
-            # Compiling a query takes longer than running any of ours.
-            "jit": "off",
-        },
     )
+    return pool
 
 
 @asynccontextmanager
@@ -170,18 +230,55 @@ async def connect(
     wait_seconds: float = 1.0,
     statement_seconds: float = 5.0,
     statement_cache_size: int = 200,
+    slow_query_seconds: float = math.inf,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Database]:
-    """Yield the connected database during the block."""
+    """Yield the connected database during the block. Raises DatabaseUnreachable if it does not answer at the start."""
     metrics = metrics or Metrics()
-    pool = pool_of(url, size=size, statement_seconds=statement_seconds, statement_cache_size=statement_cache_size)
+    server = Server(url, statement_seconds=statement_seconds, statement_cache_size=statement_cache_size)
+    pool = pool_of(server, size=size)
+    with explained():
+        await pool
     async with pool:
         connections = Connections(pool, wait_seconds, metrics)
         async with background(connections.close_idle()):
             try:
-                yield Database(connections, metrics)
+                yield Database(connections, server, metrics, slow_query_seconds)
             finally:
                 await connections.close()
+
+
+@asynccontextmanager
+async def _begun(
+    connection: "Connection | asyncpg.Connection[Record]", clock: Clock, rollback_seconds: float
+) -> AsyncIterator[Transaction]:
+    """Begin a transaction, and end it after the block. What the block raises is what is raised, however that ends.
+
+    Of a statement that took too long, it raises TooSlow if the server is there, for it to be rolled back.
+    """
+    transaction = connection.transaction()
+    started = time.perf_counter()
+    await transaction.start()
+    clock.spend("begin", time.perf_counter() - started)
+    try:
+        yield Transaction(connection, clock)
+    except TimeoutError as error:
+        try:
+            # A silent server must not be waited for as long again; closing the connection rolls back as well.
+            async with asyncio.timeout(rollback_seconds):
+                await transaction.rollback()
+        except (asyncpg.PostgresError, *unavailable):
+            connection.terminate()
+            raise error from None
+        raise TooSlow from error
+    except BaseException:
+        # A connection on which this fails is not used again.
+        with suppress(asyncpg.PostgresError, *unavailable):
+            await transaction.rollback()
+        raise
+    started = time.perf_counter()
+    await transaction.commit()
+    clock.spend("commit", time.perf_counter() - started)
 
 
 @contextmanager
@@ -207,19 +304,6 @@ def _names(error: asyncpg.IntegrityConstraintViolationError, constraint: str) ->
 
 def _query_seconds(metrics: Metrics) -> Timings:
     return metrics.timings("database_query_seconds", "Time of a query, by name.", "query")
-
-
-async def _prepare(connection: "asyncpg.Connection[Record]") -> None:
-    """Read ids as text, and pass JSON through as PostgreSQL rendered it."""
-    await connection.set_type_codec("uuid", schema="pg_catalog", encoder=str, decoder=str, format="text")
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(
-            name,
-            schema="pg_catalog",
-            encoder=lambda value: orjson.dumps(value).decode(),
-            decoder=orjson.Fragment,
-            format="text",
-        )
 
 
 async def _reset(connection: "asyncpg.Connection[Record]") -> None:

@@ -176,7 +176,9 @@ def _closing(refusal: errors.Refusal) -> bytes:
 
 
 too_many_connections = _closing(
-    errors.Unavailable("Too many connections are open. Close some, or try again.", retry_after_seconds=5)
+    errors.Unavailable(
+        "Too many connections are open. Close some, or try again.", reason="connections", retry_after_seconds=5
+    )
 )
 
 

@@ -18,6 +18,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 TRUSTED_PROXIES: web.AppKey[int] = web.AppKey("trusted_proxies", int)
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
+# The names of the routes whose requests have a line in the log only if they fail.
+UNLOGGED: web.AppKey[frozenset[str]] = web.AppKey("unlogged", frozenset)
 METRICS: web.AppKey[Metrics] = web.AppKey("metrics", Metrics)
 CONNECTION_LIMIT: web.AppKey[ConnectionLimit] = web.AppKey("connection_limit", ConnectionLimit)
 LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)

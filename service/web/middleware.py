@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from http import HTTPStatus
 
 import asyncpg
 import orjson
@@ -12,14 +13,16 @@ from aiohttp.web_exceptions import HTTPException
 
 from service import errors
 from service.telemetry.logs import current_request, log_request
+from service.telemetry.spent import Spent, current_spent
 from service.telemetry.trace import TRACE, trace_of
 from service.web.answers import security_headers
 from service.web.fields import identifier
-from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, REFUSED, REQUEST_ID, TRAFFIC, Handler
+from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, REFUSED, REQUEST_ID, TRAFFIC, UNLOGGED, Handler
 
 log = logging.getLogger(__name__)
 
 REFUSAL: web.RequestKey[str] = web.RequestKey("refusal", str)
+REASON: web.RequestKey[str] = web.RequestKey("reason", str)
 
 request_id_accepted = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -45,6 +48,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     request_id = sent if request_id_accepted.fullmatch(sent) else trace.request_id()
     request[REQUEST_ID] = request_id
     token = current_request.set((request_id, trace.trace_id))
+    spent = Spent()
+    spent_token = current_spent.set(spent)
     lifecycle = request.app[LIFECYCLE]
     lifecycle.begin()
     status = 499  # The client disconnected before the answer.
@@ -65,17 +70,24 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         lifecycle.end()
         request.app[TRAFFIC].answered(route, _method(request), status, duration_seconds)
         actor = request.get(ACTOR)
-        log_request(
-            request_id=request_id,
-            trace_id=trace.trace_id,
-            actor=actor and actor.user_id,
-            team=_team(request),
-            method=request.method,
-            route=route,
-            status=status,
-            refusal=request.get(REFUSAL),
-            duration_ms=round(duration_seconds * 1000, 3),
-        )
+        if status >= HTTPStatus.BAD_REQUEST or route not in request.app[UNLOGGED]:
+            log_request(
+                request_id=request_id,
+                trace_id=trace.trace_id,
+                actor=actor and actor.user_id,
+                team=_team(request),
+                method=request.method,
+                route=route,
+                status=status,
+                refusal=request.get(REFUSAL),
+                reason=request.get(REASON),
+                duration_ms=_milliseconds(duration_seconds),
+                database_ms=_milliseconds(spent.database_seconds),
+                connection_wait_ms=_milliseconds(spent.connection_seconds),
+                turn_wait_ms=_milliseconds(spent.turn_seconds),
+                slowest_query=spent.slowest_query,
+            )
+        current_spent.reset(spent_token)
         current_request.reset(token)
 
 
@@ -102,7 +114,7 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
         refused = errors.Malformed("The body is incomplete.")
     except transient:
         log.warning("a transaction failed twice", exc_info=True)
-        refused = errors.Unavailable()
+        refused = errors.Unavailable(reason="conflict")
     except asyncpg.DataError:
         # The second safety net: a value that passed validation but that PostgreSQL cannot store.
         log.exception("PostgreSQL refused a value")
@@ -130,12 +142,19 @@ def _authenticate(request: web.Request) -> None:
 def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
     request[REFUSAL] = refusal.slug()
     request.app[TRAFFIC].refusals.count(refusal.slug())
+    if isinstance(refusal, errors.Unavailable):
+        request[REASON] = refusal.reason
+        request.app[TRAFFIC].unavailable.count(refusal.reason)
     return web.Response(
         body=orjson.dumps(refusal.problem(request[REQUEST_ID])),
         status=refusal.status,
         headers=refusal.headers,
         content_type="application/problem+json",
     )
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
 
 
 def _team(request: web.Request) -> str | None:

@@ -1,5 +1,8 @@
 """Metrics of requests."""
 
+from typing import get_args
+
+from service.errors import Reason
 from service.telemetry.metrics import Metrics
 
 status_classes = ["", "1xx", "2xx", "3xx", "4xx", "5xx"]
@@ -19,6 +22,9 @@ class Traffic:
             "status_class",
         )
         self.refusals = metrics.counter("refusals_total", "Requests refused, by problem type.", "type")
+        self.unavailable = metrics.counter("unavailable_total", "Requests answered 503, by reason.", "reason")
+        for reason in get_args(Reason):
+            self.unavailable.expect(reason)
 
     def expect(self, route: str, method: str) -> None:
         """Start the failures of a route at 0, so that the first shows as an increase."""

@@ -1,5 +1,9 @@
 -- name: pending(migration_ids)$
--- How many of these migrations are not applied.
-select cardinality(:migration_ids::text[]) - count(*)
-from _yoyo_migration
-where migration_id = any(:migration_ids::text[]);
+-- Which of these migrations are not applied, in order.
+select coalesce(array_agg(wanted.migration_id order by wanted.position), '{}')
+from unnest(:migration_ids::text[]) with ordinality as wanted (migration_id, position)
+where not exists (
+    select 1
+    from _yoyo_migration
+    where _yoyo_migration.migration_id = wanted.migration_id
+);

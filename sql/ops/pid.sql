@@ -1,0 +1,3 @@
+-- name: pid()$
+-- The process of the server that answers.
+select pg_backend_pid();
