@@ -1,13 +1,13 @@
 # `make` prints the targets. Each does all its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help serve seed migrate test check bench image smoke sbom push dashboards lock clean
+.PHONY: help serve seed migrate test test-pgbouncer check bench image smoke sbom push dashboards lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 help: ## Print the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 serve: .venv/local ## Serve the API on 127.0.0.1:8080, on an embedded PostgreSQL unless DATABASE_URL is set
 	@exec $(BIN)/python -m service serve
@@ -20,6 +20,14 @@ migrate: .venv/local ## Bring the database's schema up to date
 
 test: .venv/dev ## Run all tests
 	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+# What starts a server or a stack of its own, or tells connections apart by their process at PostgreSQL, is left out: it would
+# not go through PgBouncer, and runs in `make test` already.
+WITHOUT_PGBOUNCER := kubernetes test_compose.py test_config.py test_connections.py test_docs.py test_embedded.py test_grafana.py \
+  test_migrate.py test_money.py test_passwords.py test_prometheus.py test_readme.py test_wheel.py test_workflows.py
+
+test-pgbouncer: .venv/dev ## Run the tests of the service through a PgBouncer, which has to be installed
+	TEST_PGBOUNCER=$${TEST_PGBOUNCER:-pgbouncer} $(BIN)/python -m pytest -n 2 $(WITHOUT_PGBOUNCER:%=--ignore=tests/%) $(TESTS)
 
 check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack, the manifests, the workflows
 	$(BIN)/ruff check .
