@@ -211,6 +211,8 @@ class InternalError(Refusal):
 Reason = Literal[
     "pool",
     "turn",
+    "share",
+    "connections",
     "statement",
     "unreachable",
     "starting",

@@ -73,6 +73,100 @@ async def test_no_connection_is_free(impatient, is_because):
         assert (line["database_ms"], line["turn_wait_ms"], line["slowest_query"]) == (0, 0, None)
 
 
+@pytest.fixture
+async def slow_pages(db):
+    """Make pages of expenses wait until the block ends."""
+
+    @contextlib.asynccontextmanager
+    async def wait():
+        async with db.transaction():
+            await db.execute("lock table expenses in access exclusive mode")
+            yield
+
+    return wait
+
+
+async def waiting(db):
+    """Return how many pages wait; the audit of the ledger may wait as well."""
+    return await db.fetchval(
+        """
+        select count(*)
+        from pg_locks
+        inner join pg_stat_activity using (pid)
+        where not granted and relation = 'expenses'::regclass and query like '%as live_expenses%'
+        """
+    )
+
+
+async def until_all_wait(db, number):
+    """Return when so many statements wait for a lock, and no more."""
+    async with asyncio.timeout(30):
+        while await db.fetchval("select pg_stat_clear_snapshot()") or await waiting(db) != number:  # noqa: ASYNC110 -- nothing tells of it.
+            await asyncio.sleep(0.02)
+
+
+async def test_one_account_leaves_connections_to_others(impatient, db, slow_pages, is_because):
+    async with running(replace(impatient, statement_seconds=30, pool_size=6)) as service:
+        ann, bob = await service.person("Ann"), await service.person("Bob")
+        teams = [await ann.team() for _ in range(4)]
+        async with slow_pages():
+            asked = [asyncio.create_task(ann.get(f"{teams[number % 4].path}/expenses")) for number in range(12)]
+            await until_all_wait(db, 3)
+            answers = await asyncio.gather(*(bob.get("/v1/me") for _ in range(5)))
+            assert [answer.status for answer in answers] == [200] * 5
+            refused = [await task for task in asyncio.as_completed(asked[3:])]
+        detail = r"Too many requests of this account, or for this team, at once: this one waited 0\.3 s\. Send .*"
+        for answer in refused[:1]:
+            line = await is_because(service, answer, "share", detail)
+            assert line["turn_wait_ms"] >= 300
+        assert [answer.status for answer in refused] == [503] * 9
+        assert [(await task).status for task in asked[:3]] == [200] * 3
+        # What was held is given back.
+        answers = await asyncio.gather(*(ann.get(f"{teams[0].path}/expenses") for _ in range(12)))
+        assert {answer.status for answer in answers} == {200}
+        assert not service.app[DB].shares.held
+        assert not service.app[DB].shares.lines
+
+
+async def test_one_team_leaves_connections_to_others(impatient, db, slow_pages):
+    async with running(replace(impatient, statement_seconds=30, pool_size=10)) as service:
+        members = [await service.person(name) for name in ("Ann", "Bob", "Cleo")]
+        stranger = await service.person("Dan")
+        flat = await members[0].team()
+        for member in members[1:]:
+            await flat.add(member)
+        async with slow_pages():
+            path = f"{flat.path}/expenses"
+            asked = [asyncio.create_task(member.get(path)) for member in members for _ in range(4)]
+            asked += [
+                asyncio.create_task(
+                    members[2].get(path.upper().replace("/V1/TEAMS", "/v1/teams").replace("EXPENSES", "expenses"))
+                )
+            ]
+            await until_all_wait(db, 7)
+            assert (await stranger.get("/v1/me")).status == 200
+            await asyncio.sleep(0.4)
+            await until_all_wait(db, 7)
+            assert service.app[DB].shares.held[flat.team_id] == 7
+        statuses = sorted([(await task).status for task in asked])
+        assert statuses == [200] * 7 + [503] * 6
+
+
+async def test_who_waits_for_a_share_is_next(config, db, slow_pages):
+    async with running(replace(config, pool_size=4, pool_wait_seconds=30, statement_seconds=30)) as service:
+        ann = await service.person("Ann")
+        flat = await ann.team()
+        async with slow_pages():
+            asked = [asyncio.create_task(ann.get(f"{flat.path}/expenses")) for _ in range(20)]
+            await until_all_wait(db, 2)
+            # Those who give up are passed over.
+            for task in asked[5:15]:
+                task.cancel()
+            await asyncio.sleep(0.1)
+        statuses = await asyncio.gather(*(task for task in asked if not task.cancelled()))
+        assert [answer.status for answer in statuses] == [200] * 10
+
+
 async def test_it_is_not_the_request_s_turn(impatient, db, is_because):
     async with running(replace(impatient, statement_seconds=30)) as service:
         team = await (await service.person("Ann")).team()

@@ -16,6 +16,7 @@ from service.errors import Refusal, Unavailable
 from service.postgres.connections import Connection, Connections, NoneFree, TooSlow, idle_seconds_max, unavailable
 from service.postgres.queries import Method, Record, queries
 from service.postgres.server import Server, explained
+from service.postgres.shares import Shares, askers
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics, Timings
 from service.telemetry.spent import current_spent
@@ -88,11 +89,14 @@ class Database:
         self.transaction_seconds = metrics.timings(
             "database_transaction_seconds", "Time of a transaction, including its commit."
         )
+        self.shares = Shares(connections.pool.get_max_size(), connections.wait_seconds)
         self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Run a query on its own."""
         connections = self.connections
+        if (mine := askers.get()) and not self.shares.take(mine):
+            await self._wait_for_share(mine)
         try:
             # As `connections.use()` does, which costs two more coroutines.
             held = connections.take() or await connections.wait()
@@ -109,6 +113,8 @@ class Database:
             connections.give_back(held)
         except unavailable as error:
             raise await self._refusal(error) from error
+        finally:
+            self.shares.give_back(mine)
         return answer
 
     @asynccontextmanager
@@ -120,7 +126,7 @@ class Database:
         """
         turn = self._turn(team_id) if team_id else nullcontext()
         try:
-            async with turn, self.connections.use() as connection:
+            async with turn, self._share(), self.connections.use() as connection:
                 started = time.perf_counter()
                 async with _begun(connection, self.clock, self.connections.wait_seconds) as transaction:
                     yield transaction
@@ -155,6 +161,30 @@ class Database:
             yield
         finally:
             turns.release()
+
+    @asynccontextmanager
+    async def _share(self) -> AsyncIterator[None]:
+        mine = askers.get()
+        if not self.shares.take(mine):
+            await self._wait_for_share(mine)
+        try:
+            yield
+        finally:
+            self.shares.give_back(mine)
+
+    async def _wait_for_share(self, mine: tuple[str, ...]) -> None:
+        started = time.perf_counter()
+        try:
+            await self.shares.wait(mine)
+        except TimeoutError:
+            raise Unavailable(
+                "Too many requests of this account, or for this team, at once: this one waited"
+                f" {self.connections.wait_seconds:g} s. Send the request again.",
+                reason="share",
+            ) from None
+        finally:
+            if spent := current_spent.get():
+                spent.turn_seconds += time.perf_counter() - started
 
     async def _wait_for(self, turns: asyncio.Semaphore) -> None:
         started, seconds = time.perf_counter(), self.connections.wait_seconds

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from service import errors
+from service.postgres.shares import askers
 from service.telemetry.logs import current_request, log_request
 from service.telemetry.spent import Spent, current_spent
 from service.telemetry.trace import TRACE, trace_of
@@ -136,7 +137,9 @@ def _authenticate(request: web.Request) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise errors.Unauthenticated
-        request[ACTOR] = request.app[ACTOR_OF](token.strip())
+        request[ACTOR] = actor = request.app[ACTOR_OF](token.strip())
+        team_id = request.match_info.get("team_id")
+        askers.set((actor.user_id, team_id.lower()) if team_id else (actor.user_id,))
 
 
 def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
