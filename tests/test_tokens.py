@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from service.actor import Actor
+from service.auth import service as auth
 from service.auth import tokens as module
 from service.auth.tokens import Tokens
 from service.config import Config
@@ -251,9 +252,9 @@ def test_its_refresh_tokens_cannot_be_guessed():
 def test_its_next_refresh_token_is_known_only_with_the_secret():
     session_id = str(uuid.uuid4())
     token = tokens_of().first_refresh(session_id)
-    following = tokens_of().next_refresh(token)
-    assert following == tokens_of().next_refresh(token)
-    assert following != tokens_of("t" * 32).next_refresh(token)
+    [following] = tokens_of().next_refreshes(token)
+    assert tokens_of().next_refreshes(token) == [following]
+    assert tokens_of("t" * 32).next_refreshes(token) != [following]
     assert tokens_of().session_id(following) == session_id
     assert base64.urlsafe_b64decode(following)[16:] != hashlib.sha256(token.encode()).digest()
 
@@ -279,8 +280,17 @@ def test_it_takes_what_another_secret_signed_and_signs_with_its_own():
         with pytest.raises(Unauthenticated):
             refused(token)
     assert signed_by(both.access(actor), SECOND)
-    for token in (both.first_refresh(session_id), both.next_refresh(refresh)):
+    for token in (both.first_refresh(session_id), both.next_refreshes(refresh)[0]):
         assert alone.session_id(token) == session_id
+
+
+def test_it_derives_the_same_tokens_whichever_secret_is_its_own():
+    refresh = Tokens(FIRST).first_refresh(str(uuid.uuid4()))
+    before = Tokens(FIRST, other_secret=SECOND).next_refreshes(refresh)
+    after = Tokens(SECOND, other_secret=FIRST).next_refreshes(refresh)
+    assert before == after[::-1]
+    assert before[:1] == Tokens(FIRST).next_refreshes(refresh)
+    assert len(set(before)) == 2
 
 
 def test_a_secret_that_is_not_set_signs_nothing():
@@ -302,8 +312,9 @@ def test_an_expired_token_of_the_other_secret_is_told_that_it_expired():
         Tokens(SECOND, other_secret=FIRST).actor(old.access(Actor(str(uuid.uuid4()), str(uuid.uuid4()))))
 
 
-async def test_a_secret_is_exchanged_in_three_steps_and_nobody_is_logged_out(config):
-    """While each step is rolled out, replicas of it and of the step before answer the same client."""
+@pytest.fixture
+async def rotation(config):
+    """A service in each step of a rotation: before it, with the new secret accepted, with both swapped, after it."""
     steps = [
         replace(config, jwt_secret=FIRST),
         replace(config, jwt_secret=FIRST, jwt_secret_other=SECOND),
@@ -311,19 +322,52 @@ async def test_a_secret_is_exchanged_in_three_steps_and_nobody_is_logged_out(con
         replace(config, jwt_secret=SECOND),
     ]
     async with contextlib.AsyncExitStack() as stack:
-        services = [await stack.enter_async_context(running(step)) for step in steps]
-        ann = await services[0].person()
-        tokens = {"access_token": ann.token, "refresh_token": ann.refresh_token}
-        for before, after in itertools.pairwise(services):
-            for service in (after, before, after):
-                assert (await service.call("GET", path, token=tokens["access_token"])).status == 200
-                answer = await service.call("POST", "/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]})
-                assert answer.status == 200
-                tokens = answer.body
-        assert signed_by(tokens["access_token"], SECOND)
-        # Who was away during all of it is out: the first secret is worth nothing any more.
-        assert (await services[-1].call("GET", path, token=ann.token)).status == 401
-        assert (await services[1].call("GET", path, token=ann.token)).status == 200
+        yield [await stack.enter_async_context(running(step)) for step in steps]
+
+
+async def refreshed(service, token):
+    answer = await service.call("POST", "/v1/auth/refresh", {"refresh_token": token})
+    assert answer.status == 200, answer.body
+    return answer.body["refresh_token"]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_refresh_that_is_repeated_elsewhere_in_a_rotation_leads_to_the_same_token(
+    rotation, monkeypatch, *, at_once
+):
+    """Whichever step came first: a client may repeat a request whose answer was lost, and a proxy chooses where."""
+    # However slow the machine is.
+    monkeypatch.setattr(auth, "grace_seconds", 600.0)
+    used = []
+    for before, after in itertools.pairwise(rotation):
+        for first, second in ((before, after), (after, before)):
+            # Of a session that the later step knows: the last one does not know the first secret any more.
+            token = (await (after if after is rotation[-1] else first).person()).refresh_token
+            if at_once:
+                found = await asyncio.gather(*(refreshed(each, token) for each in (first, second) * 3))
+            else:
+                found = [await refreshed(each, token) for each in (first, second, first)]
+            assert len(set(found)) == 1
+            used.append((first, second, found[0]))
+    for first, second, token in used:
+        # The session goes on, and its next token is the same everywhere as well.
+        assert await refreshed(second, token) == await refreshed(first, token)
+
+
+async def test_a_secret_is_exchanged_in_three_steps_and_nobody_is_logged_out(rotation):
+    """While each step is rolled out, replicas of it and of the step before answer the same client."""
+    ann = await rotation[0].person()
+    tokens = {"access_token": ann.token, "refresh_token": ann.refresh_token}
+    for before, after in itertools.pairwise(rotation):
+        for service in (after, before, after):
+            assert (await service.call("GET", path, token=tokens["access_token"])).status == 200
+            answer = await service.call("POST", "/v1/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+            assert answer.status == 200
+            tokens = answer.body
+    assert signed_by(tokens["access_token"], SECOND)
+    # Who was away during all of it is out: the first secret is worth nothing any more.
+    assert (await rotation[-1].call("GET", path, token=ann.token)).status == 401
+    assert (await rotation[1].call("GET", path, token=ann.token)).status == 200
 
 
 def claims_at(issued_at, expires_at):

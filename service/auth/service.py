@@ -103,19 +103,20 @@ def _sent(name: str, value: str | None) -> str:
 async def refresh(db: Connectable, security: Security, *, refresh_token: str) -> dict[str, Any]:
     """Rotate a session's tokens. Raises Unauthenticated, and ends the session if the token was used before."""
     session_id = security.tokens.session_id(refresh_token)
-    next_token = security.tokens.next_refresh(refresh_token)
-    user: Record | None = await queries.auth.refresh(
+    next_tokens = {digest(token): token for token in security.tokens.next_refreshes(refresh_token)}
+    refreshed: Record | None = await queries.auth.refresh(
         db,
         session_id=session_id,
         token_hash=digest(refresh_token),
-        next_hash=digest(next_token),
+        next_hashes=list(next_tokens),
         lifetime_seconds=float(security.refresh_token_seconds),
         grace_seconds=grace_seconds,
     )
-    if user is None:
+    if refreshed is None:
         await queries.auth.revoke(db, session_id=session_id)
         raise Unauthenticated(not_good)
-    return _issued(security, dict(user), session_id, next_token)
+    user = dict(refreshed)
+    return _issued(security, user, session_id, next_tokens[user.pop("refresh_hash")])
 
 
 async def logout(db: Connectable, actor: Actor) -> None:

@@ -31,10 +31,11 @@ class Tokens:
     """Access tokens (JWT, RFC 9068) and refresh tokens (opaque).
 
     A refresh token is its session's id, 16 secret bytes, and a tag that only the service can compute, so a forged token
-    cannot end a session. The next token is derived from it with the service's secret, so a client that repeats a
+    cannot end a session. The next token is derived from it with a secret of the service, so a client that repeats a
     refresh whose answer was lost gets the same token again. Only hashes are stored.
 
     Tokens made with the other secret are accepted too, so that a secret can be replaced without logging anybody out.
+    While it is, processes differ in which secret is their own; the session's row says which one a token was made with.
     """
 
     def __init__(self, secret: str, *, other_secret: str = "", lifetime_seconds: int = 900) -> None:
@@ -102,11 +103,12 @@ class Tokens:
 
     def first_refresh(self, session_id: str) -> str:
         """Return the first refresh token of a session."""
-        return self._refresh(uuid.UUID(session_id).bytes + secrets.token_bytes(16))
+        return _refresh(self.secret, uuid.UUID(session_id).bytes + secrets.token_bytes(16))
 
-    def next_refresh(self, token: str) -> str:
-        """Return the refresh token that follows this one."""
-        return self._refresh(base64.urlsafe_b64decode(token)[:16] + _tag(self.secret, token.encode()))
+    def next_refreshes(self, token: str) -> list[str]:
+        """Return the tokens that can follow this one: that of our own secret, then that of the other one."""
+        session = base64.urlsafe_b64decode(token)[:16]
+        return [_refresh(secret, session + _tag(secret, token.encode())) for secret in self.secrets]
 
     def session_id(self, token: str) -> str:
         """Return the session that a refresh token names. Raises Unauthenticated if the service did not make it."""
@@ -119,8 +121,9 @@ class Tokens:
             raise Unauthenticated("The refresh token is not valid. Log in again.")
         return str(uuid.UUID(bytes=content[:16]))
 
-    def _refresh(self, content: bytes) -> str:
-        return base64.urlsafe_b64encode(content + _tag(self.secret, content)).decode()
+
+def _refresh(secret: bytes, content: bytes) -> str:
+    return base64.urlsafe_b64encode(content + _tag(secret, content)).decode()
 
 
 def _tag(secret: bytes, content: bytes) -> bytes:
