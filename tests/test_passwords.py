@@ -50,12 +50,14 @@ async def test_it_refuses_every_password_where_the_hash_is_none(passwords):
         assert await passwords.verify(stored, "x") is False
 
 
-async def test_it_knows_a_hash_of_other_parameters_and_that_it_is_outdated(passwords):
+async def test_it_knows_a_hash_of_other_parameters_and_whether_it_is_outdated(passwords):
     stronger = Passwords(passes=3)
     password_hash = await passwords.hash("x")
     assert await stronger.verify(password_hash, "x") is True
     assert stronger.is_outdated(password_hash)
     assert not stronger.is_outdated(await stronger.hash("x"))
+    # Two processes with different parameters would replace each other's hashes for ever.
+    assert not passwords.is_outdated(await stronger.hash("x"))
     stronger.close()
 
 

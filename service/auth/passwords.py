@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from service.errors import Unavailable
@@ -54,8 +54,13 @@ class Passwords:
         return await self._run(check, peer) and password_hash is not None
 
     def is_outdated(self, password_hash: str) -> bool:
-        """Return whether a hash was made with other parameters than today's."""
-        return self.hasher.check_needs_rehash(password_hash)
+        """Return whether a hash was cheaper to make than one is today.
+
+        A dearer one stays: of two processes with different parameters, as while a change of them is rolled out, only one
+        replaces the hashes of the other.
+        """
+        made = extract_parameters(password_hash)
+        return made.memory_cost * made.time_cost < self.hasher.memory_cost * self.hasher.time_cost
 
     def close(self) -> None:
         """End the threads."""
