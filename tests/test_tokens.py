@@ -386,6 +386,16 @@ def test_a_token_of_a_replica_whose_clock_is_ahead_is_good_at_once(config, ahead
             tokens.actor(token)
 
 
+def test_a_token_is_good_for_no_longer_than_this_process_remembers_ended_sessions():
+    # As while a shorter lifetime is rolled out: the process before it signs tokens for longer.
+    before, after = Tokens(FIRST, lifetime_seconds=900), Tokens(FIRST, lifetime_seconds=60)
+    claims = claims_at(int(time.time()) - 61, int(time.time()) + 839)
+    token = sign(Config(jwt_secret=FIRST), good_header, claims)
+    assert before.actor(token).user_id == claims["sub"]
+    with pytest.raises(Unauthenticated, match="expired"):
+        after.actor(token)
+
+
 def test_no_leeway_makes_a_token_live_longer(config):
     claims = claims_at(int(time.time()) - 60, int(time.time()) - 1)
     with pytest.raises(Unauthenticated, match="expired"):

@@ -56,8 +56,8 @@ class Passwords:
     def is_outdated(self, password_hash: str) -> bool:
         """Return whether a hash was cheaper to make than one is today.
 
-        A dearer one stays: of two processes with different parameters, as while a change of them is rolled out, only one
-        replaces the hashes of the other.
+        A dearer one stays: of two processes with different parameters, as while a change of them is rolled out, only
+        one replaces the hashes of the other.
         """
         made = extract_parameters(password_hash)
         return made.memory_cost * made.time_cost < self.hasher.memory_cost * self.hasher.time_cost

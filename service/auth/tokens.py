@@ -26,6 +26,8 @@ verified_tokens_max = 4096
 clock_ahead_seconds_max = 10
 refresh_token_bytes = 16 + 16 + 16
 
+expired = "The access token has expired: POST /v1/auth/refresh, or log in again."
+
 
 class Tokens:
     """Access tokens (JWT, RFC 9068) and refresh tokens (opaque).
@@ -72,15 +74,19 @@ class Tokens:
             actor = Actor(str(uuid.UUID(claims["sub"])), str(uuid.UUID(claims["sid"])))
             if int(claims["iat"]) > time.time() + clock_ahead_seconds_max:
                 raise Unauthenticated
+            # Another process may be set to a longer life. Ended sessions are remembered here for as long as ours.
+            expires_at = min(int(claims["exp"]), int(claims["iat"]) + self.lifetime_seconds)
         except jwt.ExpiredSignatureError:
-            raise Unauthenticated("The access token has expired: POST /v1/auth/refresh, or log in again.") from None
+            raise Unauthenticated(expired) from None
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
             raise Unauthenticated from None
         if decoded["header"].get("typ") != token_type:
             raise Unauthenticated
+        if expires_at <= time.time():
+            raise Unauthenticated(expired)
         if len(self.verified) >= verified_tokens_max:
             self.verified.clear()
-        self.verified[token] = actor, claims["exp"]
+        self.verified[token] = actor, expires_at
         return actor
 
     def _decoded(self, token: str) -> dict[str, Any]:
