@@ -29,7 +29,8 @@ async def login(request: web.Request) -> dict[str, Any]:
     """Log in.
 
     An unknown e-mail address and a wrong password get the same answer. After ten failed log-ins to an account from one
-    network address within 15 minutes, further ones from there are refused with 429.
+    network address within 15 minutes, further ones from there are refused with 429. After a hundred from addresses
+    where the account has not been used lately, further ones from all such addresses are.
     """
     return await service.login(
         request.app[DB], request.app[SECURITY], peer=peer(request), client=agent(request), **request[BODY]
@@ -56,7 +57,7 @@ async def refresh(request: web.Request) -> dict[str, Any]:
     Each refresh token works once. If the answer was lost, repeat the request within ten seconds to get the same new
     refresh token. Using a refresh token again later ends the session, because it may have been stolen.
     """
-    return await service.refresh(request.app[DB], request.app[SECURITY], **request[BODY])
+    return await service.refresh(request.app[DB], request.app[SECURITY], peer=peer(request), **request[BODY])
 
 
 @endpoint(NoContent())

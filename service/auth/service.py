@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from service.actor import Actor
+from service.auth import attempts
 from service.auth.security import Security
 from service.auth.tokens import digest
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
@@ -12,11 +13,6 @@ from service.postgres.queries import queries
 
 # How long a refresh token may be sent again after it was exchanged.
 grace_seconds = 10.0
-
-# The most failed log-ins within a window: to an account from one network address, and to an account from anywhere.
-attempts_window_seconds = 15 * 60.0
-attempts_from_one_place_max = 10
-attempts_from_anywhere_max = 100
 
 wrong = "The e-mail address or the password is wrong."
 not_good = "The refresh token is not valid. Log in again."
@@ -33,6 +29,7 @@ async def register(
         session = await _open_session(transaction, security, dict(user), password_hash, client)
         if session is None:
             raise Unauthenticated(wrong)
+        await attempts.remember(transaction, user["user_id"], peer)
     return session
 
 
@@ -60,17 +57,22 @@ async def _login(
 ) -> dict[str, Any]:
     # The second try is for a password that was changed or rehashed while it was being checked.
     for _ in range(2):
-        account: Record | None = await queries.auth.account(db, email=email)
-        password_hash = account["password_hash"] if account else None
-        if not await admit(db, security, email=email, peer=peer, password_hash=password_hash, password=password):
-            break
+        account: Record | None = await queries.auth.account(
+            db, email=email, place_hash=digest(peer), places_kept_seconds=attempts.places_kept_seconds
+        )
         user = dict(account or {})
-        checked_hash = user.pop("password_hash")
+        checked_hash, is_known_place = user.pop("password_hash", None), user.pop("is_known_place", False)
+        limits = attempts.of_log_in(email, peer, is_known_place=is_known_place)
+        if not await attempts.admit(
+            db, security.passwords, limits, peer=peer, password_hash=checked_hash, password=password
+        ):
+            break
         session = await _open_session(db, security, user, checked_hash, client)
         if session:
             if security.passwords.is_outdated(checked_hash):
                 new_hash = await security.passwords.hash(password, peer)
                 await queries.auth.rehash(db, user_id=user["user_id"], old_hash=checked_hash, new_hash=new_hash)
+            await attempts.remember(db, user["user_id"], peer)
             return session
     raise Unauthenticated(wrong)
 
@@ -89,7 +91,7 @@ async def token(
 ) -> dict[str, Any]:
     """Log in or refresh, depending on the grant type. Raises what `login` and `refresh` raise."""
     if grant_type == "refresh_token":
-        return await refresh(db, security, refresh_token=_sent("refresh_token", refresh_token))
+        return await refresh(db, security, refresh_token=_sent("refresh_token", refresh_token), peer=peer)
     email, password = _sent("username", username), _sent("password", password)
     return await login(db, security, email=email, password=password, peer=peer, client=client)
 
@@ -100,7 +102,7 @@ def _sent(name: str, value: str | None) -> str:
     return value
 
 
-async def refresh(db: Connectable, security: Security, *, refresh_token: str) -> dict[str, Any]:
+async def refresh(db: Connectable, security: Security, *, refresh_token: str, peer: str) -> dict[str, Any]:
     """Rotate a session's tokens. Raises Unauthenticated, and ends the session if the token was used before."""
     session_id = security.tokens.session_id(refresh_token)
     next_tokens = {digest(token): token for token in security.tokens.next_refreshes(refresh_token)}
@@ -116,35 +118,13 @@ async def refresh(db: Connectable, security: Security, *, refresh_token: str) ->
         await queries.auth.revoke(db, session_id=session_id)
         raise Unauthenticated(not_good)
     user = dict(refreshed)
+    await attempts.remember(db, user["user_id"], peer)
     return _issued(security, user, session_id, next_tokens[user.pop("refresh_hash")])
 
 
 async def logout(db: Connectable, actor: Actor) -> None:
     """End the actor's session."""
     await queries.auth.revoke(db, session_id=actor.session_id)
-
-
-async def admit(
-    db: Connectable, security: Security, *, email: str, peer: str, password_hash: str | None, password: str
-) -> bool:
-    """Return whether a password is right. A failure is counted; a success resets the count.
-
-    Raises TooManyAttempts before checking the password. Concurrent attempts all read the count before they add to it,
-    so that right passwords do not block each other; the queue for hashing limits how many there can be.
-    """
-    keys = [digest(f"{email} {peer}"), digest(email)]
-    limits = dict(zip(keys, (attempts_from_one_place_max, attempts_from_anywhere_max), strict=True))
-    failed = False
-    async for counted in queries.auth.failures(db, key_hashes=keys, window_seconds=attempts_window_seconds):
-        failed = True
-        if counted["failures"] >= limits[counted["key_hash"]]:
-            raise TooManyAttempts(counted["left_seconds"])
-    admitted = await security.passwords.verify(password_hash, password, peer)
-    if not admitted:
-        await queries.auth.fail(db, key_hashes=keys, window_seconds=attempts_window_seconds)
-    elif failed:
-        await queries.auth.forgive(db, key_hashes=keys)
-    return admitted
 
 
 async def _open_session(

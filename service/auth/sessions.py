@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from service.actor import Actor
-from service.auth.service import attempts_window_seconds
+from service.auth.attempts import window_seconds as attempts_window_seconds
 from service.errors import Unauthenticated, Unavailable
 from service.postgres.pool import Database
 from service.postgres.queries import queries

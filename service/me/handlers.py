@@ -24,8 +24,9 @@ async def get(request: web.Request) -> Record:
 async def update(request: web.Request) -> Record:
     """Change your account.
 
-    A new e-mail address or password requires `current_password`. A new password ends your other sessions. A new name
-    does not change your name in your teams.
+    A new e-mail address or password requires `current_password`; after ten wrong ones in a session within 15 minutes,
+    further ones in it are refused with 429. A new password ends your other sessions. A new name does not change your
+    name in your teams.
     """
     user = await service.update(
         request.app[DB], request[ACTOR], request.app[SECURITY], peer=peer(request), **request[BODY]

@@ -1,11 +1,13 @@
 """The use cases of the actor's own account."""
 
 from service.actor import Actor
+from service.auth import attempts
 from service.auth.security import Security
-from service.auth.service import admit
 from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
 from service.postgres.pool import Connectable, Record, on_violation
 from service.postgres.queries import queries
+
+gone = "This account does not exist any more."
 
 
 async def get(db: Connectable, actor: Actor) -> Record:
@@ -44,7 +46,7 @@ async def update(
                 password_hash=password_hash,
             )
         if user is None and checked_hash is None:
-            raise Unauthenticated("This account does not exist any more.")
+            raise Unauthenticated(gone)
         if user is None:
             raise Conflict("The password was changed meanwhile. This request changed nothing.")
         if password_hash is not None:
@@ -63,15 +65,12 @@ async def _check(db: Connectable, actor: Actor, security: Security, peer: str, c
     """Return the password hash that the current password was checked against."""
     if current_password is None:
         raise Invalid.at("/current_password", "required", "A new address or password needs the current password.")
-    user = await get(db, actor)
-    password_hash: str = await queries.me.password_hash(db, user_id=actor.user_id)
-    if not await admit(
-        db,
-        security,
-        email=user["email"],
-        peer=peer,
-        password_hash=password_hash,
-        password=current_password,
+    password_hash: str | None = await queries.me.password_hash(db, user_id=actor.user_id)
+    if password_hash is None:
+        raise Unauthenticated(gone)
+    limits = attempts.of_session(actor.session_id)
+    if not await attempts.admit(
+        db, security.passwords, limits, peer=peer, password_hash=password_hash, password=current_password
     ):
         raise Invalid.at("/current_password", "wrong", "This is not the current password.")
     return password_hash
@@ -79,5 +78,5 @@ async def _check(db: Connectable, actor: Actor, security: Security, peer: str, c
 
 def _found(user: Record | None) -> Record:
     if user is None:
-        raise Unauthenticated("This account does not exist any more.")
+        raise Unauthenticated(gone)
     return user

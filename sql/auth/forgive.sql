@@ -1,12 +1,5 @@
--- name: forgive(key_hashes)$
--- Delete the failed log-ins of each key, in the order in which auth.fail takes them, so that the two cannot deadlock.
+-- name: forgive(key_hash)$
+-- Delete the failed tries of a key.
 delete from login_failures
-where
-    key_hash in (
-        select counted.key_hash
-        from login_failures as counted
-        where counted.key_hash = any(:key_hashes::bytea[])
-        order by counted.key_hash
-        for update
-    )
+where key_hash = :key_hash
 returning key_hash;

@@ -171,7 +171,6 @@ async def test_it_counts_a_spelling_as_the_same_address(served, ann, db):
 
 async def test_it_forgets_the_failures_after_a_success(served, ann, db):
     await fail(db, ann.email, here, 9)
-    await fail(db, ann.email, "", 99)
     assert (await login(served, ann.email)).status == 200
     assert await db.fetchval("select count(*) from login_failures") == 0
 
@@ -185,7 +184,7 @@ async def test_it_lets_a_place_try_again_when_the_window_ends(served, ann, db):
     await db.execute("update login_failures set window_started_at = now() - interval '15 minutes 1 second'")
     assert (await login(served, ann.email, wrong_password)).status == 401
     counted = await db.fetch("select failures, now() - window_started_at < interval '1 minute' from login_failures")
-    assert counted == [(1, True), (1, True)]
+    assert counted == [(1, True)]
     assert (await login(served, ann.email)).status == 200
 
 
@@ -193,14 +192,6 @@ async def test_it_does_not_lengthen_the_wait_for_tries_in_it(served, ann, db):
     await fail(db, ann.email, here, 10, seconds_ago=600)
     answers = [await login(served, ann.email) for _ in range(3)]
     assert all(int(answer.headers["Retry-After"]) <= 300 for answer in answers)
-
-
-async def test_it_makes_everybody_wait_after_a_hundred_failures_from_anywhere(served, ann, bob, db):
-    await fail(db, ann.email, "", 100)
-    answer = await login(served, ann.email)
-    assert answer.status == 429
-    assert int(answer.headers["Retry-After"]) > 0
-    assert (await login(served, bob.email)).status == 200
 
 
 async def test_it_does_not_let_one_place_keep_the_others_out(proxied, db):

@@ -7,6 +7,7 @@ import pytest
 from service.auth.keys import SECURITY
 from service.auth.passwords import hash_queue_max
 from tests.conftest import PASSWORD
+from tests.rows import login_failures
 
 path = "/v1/me"
 full_width_domain = "\uff45\uff58\uff41\uff4d\uff50\uff4c\uff45.com"
@@ -129,17 +130,42 @@ async def test_it_changes_the_password_once_when_asked_twice_at_once(ann):
     assert [(await login(ann, each)).status == 200 for each in passwords] == [status == 200 for status in statuses]
 
 
-async def test_it_makes_a_guesser_wait_as_the_log_in_does(ann, db):
+async def test_it_makes_a_guesser_wait(ann, db):
     change = {"password": new_password}
     for _ in range(10):
         assert (await ann.patch(path, change | {"current_password": "wrong"})).status == 422
     answer = await ann.patch(path, change | {"current_password": PASSWORD})
     assert answer.status == 429
     assert int(answer.headers["Retry-After"]) > 0
-    assert (await login(ann)).status == 429
     assert (await ann.patch(path, {"name": "Anna"})).status == 200
     await db.execute("update login_failures set window_started_at = now() - interval '15 minutes 1 second'")
     assert (await ann.patch(path, change | {"current_password": PASSWORD})).status == 200
+
+
+async def test_it_lets_no_stolen_session_keep_the_others_from_a_change(ann):
+    change = {"password": new_password}
+    for _ in range(11):
+        stolen = await ann.patch(path, change | {"current_password": "wrong"})
+    assert stolen.status == 429
+    logged_in = await login(ann)
+    assert logged_in.status == 200
+    token = logged_in.body["access_token"]
+    answer = await ann.service.call("PATCH", path, change | {"current_password": PASSWORD}, token=token)
+    assert answer.status == 200
+    assert (await ann.get(path)).status == 401
+
+
+async def test_it_forgets_the_failures_after_a_success(ann, db):
+    assert (await ann.patch(path, {"password": new_password, "current_password": "wrong"})).status == 422
+    assert (await ann.patch(path, {"password": new_password, "current_password": PASSWORD})).status == 200
+    assert await db.fetchval("select count(*) from login_failures") == 0
+
+
+async def test_it_counts_apart_from_the_log_ins(ann, db):
+    await login_failures(db, f"{ann.email} 127.0.0.1", failures=10)
+    await login_failures(db, ann.email, failures=100)
+    assert (await login(ann)).status == 429
+    assert (await ann.patch(path, {"password": new_password, "current_password": PASSWORD})).status == 200
 
 
 async def test_it_asks_to_come_back_when_too_many_hashes_wait(ann, db):
