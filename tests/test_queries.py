@@ -29,8 +29,9 @@ async def test_a_query_is_asked_with_its_name_its_text_and_its_arguments_in_orde
 
 async def test_a_query_for_rows_yields_them():
     recording = Recording([1, 2])
-    assert [row async for row in queries.auth.revoked(recording, within_seconds=1.0)] == [1, 2]
-    assert recording.asked == [("fetch", "auth.revoked", queries.auth.revoked.sql, [1.0])]
+    found = queries.auth.failures(recording, window_seconds=1.0, key_hashes=[b"key"])
+    assert [row async for row in found] == [1, 2]
+    assert recording.asked == [("fetch", "auth.failures", queries.auth.failures.sql, [1.0, [b"key"]])]
 
 
 async def test_a_query_for_a_value_returns_it():

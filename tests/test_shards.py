@@ -98,7 +98,7 @@ def test_no_clock_stands_where_shards_take_only_constants(name):
 def test_nothing_locks_an_account():
     # Accounts are copied to every node: a lock on one is taken on all of them, in no order.
     locking = {name for name, sql in FILES.items() if re.search(r"\bfor (no key )?(update|share)\b", sql)}
-    assert locking == {"auth.remember", "ops.audit"}
+    assert locking == {"auth.purge", "auth.remember", "ops.audit"}
 
 
 def test_the_plan_shows_a_part_that_does_not_name_the_team(connection):
