@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from service import errors
-from service.auth.service import attempts_from_one_place_max
+from service.auth.attempts import failures_of_place_max
 from service.me import service as me
 from service.members import service as members
 from service.telemetry.logs import current_request
@@ -94,7 +94,7 @@ async def test_every_refusal_of_a_request_is_met(served, ann, monkeypatch):
 
 async def test_it_says_when_to_log_in_again(served, ann):
     wrong = {"email": ann.email, "password": WRONG_PASSWORD}
-    for _ in range(attempts_from_one_place_max):
+    for _ in range(failures_of_place_max):
         check(
             await served.call("POST", "/v1/auth/login", wrong),
             errors.Unauthenticated,

@@ -14,8 +14,8 @@ import pytest
 
 from service.auth import passwords
 from service.auth import sessions as revocation
+from service.auth.attempts import failures_of_place_max
 from service.auth.keys import SECURITY
-from service.auth.service import attempts_from_one_place_max
 from service.ops import monitor
 from service.ops.keys import MONITOR
 from service.telemetry.metrics import Metrics
@@ -206,10 +206,10 @@ async def test_log_ins_are_counted_by_their_outcome(served, ann, monkeypatch):
     await served.call("POST", LOGIN, right)
     await served.call("POST", "/v1/auth/token", data=grant)
     assert logins(await served.metrics()) == counts | {"succeeded": 2}
-    for _ in range(attempts_from_one_place_max):
+    for _ in range(failures_of_place_max):
         await served.call("POST", LOGIN, right | {"password": "not the right one"})
     assert (await served.call("POST", LOGIN, right)).status == 429
-    counts |= {"succeeded": 2, "failed": attempts_from_one_place_max, "limited": 1}
+    counts |= {"succeeded": 2, "failed": failures_of_place_max, "limited": 1}
     assert logins(await served.metrics()) == counts
     monkeypatch.setattr(passwords, "hash_queue_max", 0)
     assert (await served.call("POST", LOGIN, right | {"email": "bob@example.com"})).status == 503
