@@ -4,6 +4,7 @@ import asyncio
 import importlib.metadata
 import os
 import pwd
+import re
 import resource
 import shutil
 import stat
@@ -153,6 +154,8 @@ def test_has_the_promised_settings(root):
         "server_encoding": "UTF8",
         "listen_addresses": "",
         "unix_socket_permissions": "0700",
+        "log_min_duration_statement": "250ms",
+        "log_lock_waits": "on",
     }
     with EmbeddedPostgres(root) as dsn:
         assert {name: ask(dsn, f"show {name}") for name in expected} == expected
@@ -483,6 +486,44 @@ def test_keeps_its_lock_and_its_log_to_itself(root):
         assert stat.S_IMODE((root / ".lock").stat().st_mode) == 0o600
         assert stat.S_IMODE((root / "postgres.log").stat().st_mode) == 0o600
         assert "ready to accept connections" in (root / "postgres.log").read_text()
+
+
+def test_logs_slow_statements_and_lock_waits_without_what_people_typed(root):
+    with quick(root) as dsn, psycopg.connect(dsn) as holder, psycopg.connect(dsn) as waiter:
+        holder.execute("lock table kept")
+        waiter.execute("set lock_timeout = '1500ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            waiter.execute("select answer from kept")
+        holder.execute("select pg_sleep(0.3), %s::text", ["ann@example.com"])
+        log = (root / "postgres.log").read_text()
+    assert re.search(r"still waiting for AccessShareLock on relation \d+", log)
+    assert re.search(r"duration: \S+ ms  execute <unnamed>: select pg_sleep\(0.3\), \$1::text", log)
+    assert "ann@example.com" not in log
+
+
+def test_counts_statements_where_no_dump_of_the_service_s_database_takes_it_along(root):
+    with quick(root) as dsn:
+        answer = keep_answer(dsn)
+        assert ask(dsn, "select count(*) from pg_extension where extname = 'pg_stat_statements'") == 0
+        statistics = dsn.replace("/expenses?", "/postgres?")
+        assert ask(statistics, "select sum(calls) from pg_stat_statements where query ilike 'insert into kept%'") > 0
+        assert str(answer) not in ask(statistics, "select string_agg(query, ' ') from pg_stat_statements")
+
+
+def test_starts_with_binaries_that_cannot_count_statements(root, directory, monkeypatch):
+    package = embedded._installed_binaries().parents[1]
+    poor = directory / package.name
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.exists():
+            shutil.copytree(part, directory / part.name)
+    for path in (directory, *directory.rglob("*")):
+        path.chmod(0o755)
+    for file in poor.rglob("pg_stat_statements*"):
+        file.unlink()
+    monkeypatch.setattr(embedded, "_installed_binaries", lambda: poor / "pginstall/bin")
+    with quick(directory / "expenses") as dsn:
+        assert ask(dsn, "show shared_preload_libraries") == ""
+        assert ask(dsn, "show log_lock_waits") == "on"
 
 
 def test_turns_an_error_of_the_file_system_into_one_line(directory):
