@@ -5,12 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.grafana.queries import ask
 from tests.process import ROOT, clean, free_port
@@ -19,16 +23,25 @@ PROJECT = f"expenses-test-{os.getpid()}"
 # Two scrapes, and the evaluation of the rules on them.
 PROMETHEUS_SECONDS_MAX = 90
 RECOVERY_SECONDS_MAX = 15
+# What deploy/alertmanager/alertmanager.yml says how late DatabaseDown can be, twice, as the machine may be busy.
+ALERT_SECONDS_MAX = 240
+# A small machine gets no more.
+SMALL = {"postgres", "migrate", "api"}
+WATCHING = {"prometheus", "alertmanager", "grafana", "postgres-exporter", "node-exporter"}
 
 
 class Stack:
     """A running stack, in a project of its own."""
 
-    def __init__(self) -> None:
-        self.api = f"http://127.0.0.1:{(api_port := free_port())}"
-        self.grafana = f"http://127.0.0.1:{(grafana_port := free_port())}"
+    def __init__(self, receivers: Path) -> None:
+        ports = {name: free_port() for name in ("API", "GRAFANA", "PROMETHEUS", "ALERTMANAGER")}
+        self.api, self.grafana, self.prometheus, self.alertmanager = (
+            f"http://127.0.0.1:{port}" for port in ports.values()
+        )
+        self.receivers = receivers
+        settings = {f"{name}_PORT": str(port) for name, port in ports.items()}
         # The first audit sees an empty ledger; the second is not to be waited for.
-        settings = {"API_PORT": str(api_port), "GRAFANA_PORT": str(grafana_port), "EXPENSES_AUDIT_SECONDS": "10"}
+        settings |= {"EXPENSES_AUDIT_SECONDS": "10", "ALERTMANAGER_CONFIG": str(receivers)}
         self.environment = clean() | settings
 
     def compose(self, *arguments: str, **environment: str) -> str:
@@ -49,20 +62,58 @@ class Stack:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null"), dict(error.headers)
 
-    def prometheus(self) -> str:
-        """Return its address: it publishes no port, but this machine reaches the containers' network."""
-        container = self.compose("ps", "--quiet", "prometheus").strip()
-        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        done = subprocess.run(["docker", "inspect", "--format", form, container], capture_output=True, text=True)
-        return f"http://{done.stdout.strip()}:9090"
+    def services(self) -> dict[str, dict[str, Any]]:
+        lines = self.compose("ps", "--all", "--format", "json").splitlines()
+        return {each["Service"]: each for each in map(json.loads, lines)}
+
+    def told(self) -> list[str]:
+        """Return the names of the alerts that Alertmanager would tell somebody of."""
+        with urllib.request.urlopen(f"{self.alertmanager}/api/v2/alerts?inhibited=false", timeout=10) as answer:
+            return [
+                each["labels"]["alertname"] for each in json.load(answer) if each["receivers"] != [{"name": "nobody"}]
+            ]
+
+    def notify(self, port: int) -> None:
+        """Let Alertmanager tell everything to a port of this machine."""
+        configuration = yaml.safe_load(self.receivers.read_text())
+        form = "{{(index .IPAM.Config 0).Gateway}}"
+        command = ["docker", "network", "inspect", f"{PROJECT}_front", "--format", form]
+        here = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        for receiver in configuration["receivers"]:
+            receiver["webhook_configs"] = [{"url": f"http://{here}:{port}/"}] if receiver["name"] != "nobody" else []
+        self.receivers.write_text(yaml.safe_dump(configuration))
+        urllib.request.urlopen(f"{self.alertmanager}/-/reload", b"", timeout=10).close()
+
+
+class Pager(ThreadingHTTPServer):
+    """Keeps the notifications that it gets."""
+
+    def __init__(self) -> None:
+        super().__init__(("0.0.0.0", 0), Notified)  # noqa: S104 - a container reaches it.
+        self.notifications: list[dict[str, Any]] = []
+
+
+class Notified(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.notifications.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
 
 
 @pytest.fixture(scope="module")
-def stack():
+def stack(tmp_path_factory):
     if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True).returncode:
         pytest.skip("needs Docker, and there is none that answers")
-    started = Stack()
+    receivers = tmp_path_factory.mktemp("alertmanager") / "alertmanager.yml"
+    receivers.write_text((ROOT / "deploy/alertmanager/alertmanager.yml").read_text())
+    for readable in (receivers, receivers.parent, receivers.parent.parent):
+        readable.chmod(0o755)
+    started = Stack(receivers)
     try:
+        started.compose("up", "--build", "--wait", "api")
+        assert set(started.services()) == SMALL
         started.compose("up", "--build", "--wait")
         yield started
     finally:
@@ -94,23 +145,49 @@ def eventually(seconds_max: float, look):
 
 
 def value(stack, query: str) -> float:
-    series = ask(stack.prometheus(), "query", query=query)
+    series = ask(stack.prometheus, "query", query=query)
     return float(series[0]["value"][1]) if series else 0.0
 
 
 def test_all_services_are_healthy_or_have_done_their_work(stack):
-    lines = stack.compose("ps", "--all", "--format", "json").splitlines()
-    states = {each["Service"]: (each["State"], each["Health"], each["ExitCode"]) for each in map(json.loads, lines)}
+    states = {name: (each["State"], each["Health"], each["ExitCode"]) for name, each in stack.services().items()}
     assert states.pop("migrate") == ("exited", "", 0)
-    assert set(states) == {"postgres", "api", "prometheus", "grafana", "postgres-exporter"}
+    assert set(states) | {"migrate"} == SMALL | WATCHING
     assert set(states.values()) == {("running", "healthy", 0)}
 
 
-def test_only_the_api_and_grafana_are_published_and_only_to_this_machine(stack):
-    lines = stack.compose("ps", "--format", "json").splitlines()
-    published = {each["Service"]: each["Publishers"] or [] for each in map(json.loads, lines)}
+def test_only_what_people_look_at_is_published_and_only_to_this_machine(stack):
+    published = {name: each["Publishers"] or [] for name, each in stack.services().items()}
     open_to = {(name, port["URL"]) for name, ports in published.items() for port in ports if port["PublishedPort"]}
-    assert open_to == {("api", "127.0.0.1"), ("grafana", "127.0.0.1")}
+    assert open_to == {(name, "127.0.0.1") for name in ("api", "grafana", "prometheus", "alertmanager")}
+
+
+def test_prometheus_watches_all_that_there_is_to_watch_and_tells_alertmanager(stack):
+    eventually(PROMETHEUS_SECONDS_MAX, lambda: value(stack, "count(up == 1)") == 5)
+    disk = 'node_filesystem_avail_bytes{mountpoint="/volumes/postgres"} / node_filesystem_size_bytes'
+    assert 0 < value(stack, disk) < 1
+    assert value(stack, "count(node_filesystem_avail_bytes)") == 1
+    assert value(stack, "prometheus_notifications_alertmanagers_discovered") == 1
+
+
+def test_postgresql_logs_what_was_slow_without_what_people_typed_and_counts_statements(stack):
+    def ask_database(statement: str) -> str:
+        return stack.compose("exec", "-T", "postgres", "psql", "-U", "postgres", "-Atqc", statement, "postgres").strip()
+
+    settings = "select name || '=' || setting from pg_settings where name = any(string_to_array('{}', ',')) order by 1"
+    names = "log_lock_waits,log_min_duration_statement,log_parameter_max_length,shared_preload_libraries"
+    assert ask_database(settings.format(names)).splitlines() == [
+        "log_lock_waits=on",
+        "log_min_duration_statement=250",
+        "log_parameter_max_length=0",
+        "shared_preload_libraries=pg_stat_statements",
+    ]
+    of_the_service = "from pg_stat_statements join pg_database on oid = dbid where datname = 'expenses'"
+    assert int(ask_database(f"select count(*) {of_the_service}")) > 0
+    eventually(
+        PROMETHEUS_SECONDS_MAX, lambda: value(stack, 'sum(pg_stat_statements_calls_total{datname="expenses"})') > 0
+    )
+    assert value(stack, "min(pg_scrape_collector_success)") == 1
 
 
 def test_the_money_is_right(stack, used):
@@ -140,7 +217,7 @@ def test_the_requests_are_in_prometheus_and_every_panel_has_data(stack, used):
         return created == 10 and value(stack, "max(ledger_audit_timestamp_seconds)") > 0
 
     eventually(PROMETHEUS_SECONDS_MAX, recorded)
-    command = [sys.executable, "deploy/grafana/queries.py", "--prometheus", stack.prometheus()]
+    command = [sys.executable, "deploy/grafana/queries.py", "--prometheus", stack.prometheus]
 
     def shown() -> bool:
         recorded()
@@ -155,15 +232,28 @@ def test_the_requests_are_in_prometheus_and_every_panel_has_data(stack, used):
         pytest.fail(last.stdout + last.stderr)
 
 
-def test_it_says_so_while_its_database_is_dead_and_recovers_on_its_own(stack, used):
+def test_while_its_database_is_dead_it_says_so_and_tells_once_and_recovers_on_its_own(stack, used):
     path, token = used
     started = stack.compose("ps", "--format", "{{.ID}}", "api")
-    stack.compose("kill", "postgres")
-    status, body, headers = stack.call("GET", f"{path}/expenses", token=token)
-    assert (status, body["type"]) == (503, "/problems/unavailable")
-    assert int(headers["Retry-After"]) > 0
-    assert stack.call("GET", "/livez")[0] == 200
-    assert stack.call("GET", "/readyz")[0] == 503
+    with Pager() as pager:
+        threading.Thread(target=pager.serve_forever, daemon=True).start()
+        stack.notify(pager.server_port)
+        stack.compose("kill", "postgres")
+        status, body, headers = stack.call("GET", f"{path}/expenses", token=token)
+        assert (status, body["type"]) == (503, "/problems/unavailable")
+        assert int(headers["Retry-After"]) > 0
+        assert stack.call("GET", "/livez")[0] == 200
+        assert stack.call("GET", "/readyz")[0] == 503
+
+        def fails() -> bool:
+            stack.call("GET", f"{path}/expenses", token=token)
+            firing = value(stack, 'count(ALERTS{alertname="AvailabilityBurnsFast", alertstate="firing"})')
+            return bool(pager.notifications) and firing > 0 and stack.told() == ["DatabaseDown"]
+
+        eventually(ALERT_SECONDS_MAX, fails)
+        told = [alert["labels"]["alertname"] for each in pager.notifications for alert in each["alerts"]]
+        pager.shutdown()
+    assert told == ["DatabaseDown"]
     stack.compose("start", "postgres")
     eventually(RECOVERY_SECONDS_MAX, lambda: stack.call("GET", "/readyz")[0] == 200)
     _, page, _ = stack.call("GET", f"{path}/expenses", token=token)
