@@ -13,18 +13,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.grafana.queries import dashboards, panels, queries
+from deploy.grafana.queries import concrete, dashboards, panels, queries
 
 root = Path(__file__).parents[1]
 grafana = root / "deploy/grafana"
 all_dashboards = pytest.mark.parametrize("dashboard", dashboards(), ids=lambda dashboard: dashboard["uid"])
 # Of those that Grafana knows, the ones that we use.
 units = {"none", "locale", "reqps", "ops", "s", "percentunit", "bytes"}
-not_metrics = {"or"}
-# As scraped from postgres_exporter 0.17 with --collector.stat_checkpointer.
+not_metrics = {"or", "and", "unless"}
+# As scraped from postgres_exporter 0.17 with --collector.stat_checkpointer, --collector.postmaster and
+# --collector.stat_statements.
 exported = {
     "pg_database_size_bytes",
     "pg_locks_count",
+    "pg_postmaster_start_time_seconds",
     "pg_settings_max_connections",
     "pg_settings_reserved_connections",
     "pg_settings_superuser_reserved_connections",
@@ -42,8 +44,31 @@ exported = {
     "pg_stat_database_tup_updated",
     "pg_stat_database_xact_commit",
     "pg_stat_database_xact_rollback",
+    "pg_stat_statements_calls_total",
+    "pg_stat_statements_seconds_total",
     "pg_up",
     "pg_wal_size_bytes",
+}
+# As the exporter, the default queries of CloudNativePG 1.28, and its Barman Cloud plugin name them.
+of_cloudnativepg = {
+    "barman_cloud_cloudnative_pg_io_first_recoverability_point",
+    "barman_cloud_cloudnative_pg_io_last_available_backup_timestamp",
+    "barman_cloud_cloudnative_pg_io_last_failed_backup_timestamp",
+    "cnpg_collector_manual_switchover_required",
+    "cnpg_collector_pg_wal",
+    "cnpg_collector_pg_wal_archive_status",
+    "cnpg_collector_up",
+    "cnpg_pg_database_size_bytes",
+    "cnpg_pg_postmaster_start_time",
+    "cnpg_pg_replication_in_recovery",
+    "cnpg_pg_replication_lag",
+    "cnpg_pg_replication_streaming_replicas",
+    "cnpg_pg_stat_archiver_archived_count",
+    "cnpg_pg_stat_archiver_failed_count",
+    "cnpg_pg_stat_archiver_seconds_since_last_archival",
+    "cnpg_pg_stat_replication_flush_lag_seconds",
+    "cnpg_pg_stat_replication_replay_lag_seconds",
+    "cnpg_pg_stat_replication_write_lag_seconds",
 }
 
 
@@ -247,7 +272,7 @@ def test_a_panel_is_excluded_from_a_rule_only_where_recorded_rules_or_alerts_lea
 def test_every_metric_in_a_query_is_documented_recorded_or_exported(dashboard):
     contract = set(re.findall(r"^\| `(\w+)` \|", (root / "docs/metrics.md").read_text(), re.MULTILINE))
     recorded = set(re.findall(r"record: (\S+)", (root / "deploy/prometheus/rules/recording.yml").read_text()))
-    known = contract | recorded | exported | {"up", "ALERTS"}
+    known = contract | recorded | exported | of_cloudnativepg | {"up", "ALERTS"}
     used = {name for _, target in targets(dashboard) for name in metrics(target["expr"])}
     assert used
     assert contract
@@ -277,7 +302,7 @@ def test_no_two_panels_overlap_and_none_leaves_the_page(dashboard):
 
 
 def test_no_two_dashboards_have_the_same_uid_and_no_two_panels_of_one_the_same_title():
-    assert len({dashboard["uid"] for dashboard in dashboards()}) == len(dashboards()) == 4
+    assert len({dashboard["uid"] for dashboard in dashboards()}) == len(dashboards()) == 5
     for dashboard in dashboards():
         titles = [panel["title"] for panel in panels(dashboard)]
         assert len(set(titles)) == len(titles)
@@ -288,7 +313,81 @@ def test_dashboards_link_to_each_other(dashboard):
     (link,) = dashboard["links"]
     # Without a tag it would lead to all dashboards of the Grafana.
     assert link["tags"]
-    assert set(link["tags"]) <= set(dashboard["tags"])
+    assert all(set(link["tags"]) <= set(each["tags"]) for each in dashboards())
+    assert (link["includeVars"], link["keepTime"]) == (True, True)
+
+
+def test_the_variables_that_a_link_keeps_are_the_same_on_every_dashboard():
+    one, *others = [dashboard["templating"] for dashboard in dashboards()]
+    assert all(other == one for other in others)
+    (job,) = [each for each in one["list"] if each["name"] == "job"]
+    prometheus = yaml.safe_load((root / "deploy/prometheus/prometheus.yml").read_text())
+    assert {"expenses", "postgres"} == set(job["current"]["value"]) & {
+        each["job_name"] for each in prometheus["scrape_configs"]
+    }
+
+
+# What other jobs have as well: of ours that would be counted or drawn with the service's processes.
+@all_dashboards
+def test_what_every_process_has_is_shown_of_the_service_alone(dashboard):
+    for title, target in targets(dashboard):
+        shared = [name for name in metrics(target["expr"]) if name == "up" or name.startswith("process_")]
+        of_the_service = target["expr"].count("and on (job, instance) build_info{")
+        assert bool(shared) == bool(of_the_service), title
+
+
+@all_dashboards
+def test_an_instance_is_named_by_its_pod_where_it_has_one(dashboard):
+    for title, target in targets(dashboard):
+        is_named = "{{instance}}" in target["legendFormat"]
+        assert is_named == ('"instance", "$1", "pod", "(.+)")' in target["expr"]), title
+
+
+@all_dashboards
+def test_deploys_and_starts_are_marked(dashboard, tmp_path):
+    marks = dashboard["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == ["Deploys", "Starts of the service", "Starts of PostgreSQL"]
+    assert all(mark["enable"] and mark["datasource"]["uid"] == "${datasource}" for mark in marks)
+    assert all("{{" in mark["titleFormat"] for mark in marks)
+    check_promql(tmp_path, [concrete(mark["expr"], dashboard) for mark in marks])
+
+
+def test_the_panels_of_what_alerts_are_about_lead_to_their_runbooks():
+    alerts = yaml.safe_load((root / "deploy/prometheus/rules/alerts.yml").read_text())["groups"]
+    sections = {rule["alert"]: rule["annotations"]["runbook_url"] for group in alerts for rule in group["rules"]}
+    links = [link for dashboard in dashboards() for panel in panels(dashboard) for link in panel.get("links", [])]
+    assert {link["url"] for link in links} <= set(sections.values())
+    assert all(
+        link["title"] == f"Runbook: {name}" for link in links for name, url in sections.items() if url == link["url"]
+    )
+    # What the dashboards show nothing of has its section alone.
+    assert set(sections) - {link["title"].removeprefix("Runbook: ") for link in links} == {
+        "AlertsUndelivered",
+        "DatabaseWasDown",
+        "DiskUnwatched",
+        "PostgresReplicationLag",
+        "PostgresTransactionIdWraparound",
+    }
+
+
+def test_each_line_of_an_alert_that_fires_leads_to_its_runbook():
+    (panel,) = [each for board in dashboards() for each in panels(board) if each["title"] == "Alerts firing, by name"]
+    overrides = {
+        each["matcher"]["options"]: each["properties"][0]["value"] for each in panel["fieldConfig"]["overrides"]
+    }
+    alerts = yaml.safe_load((root / "deploy/prometheus/rules/alerts.yml").read_text())["groups"]
+    for rule in [rule for group in alerts for rule in group["rules"]]:
+        (found,) = [
+            links for pattern, links in overrides.items() if re.search(pattern.strip("/"), f"{rule['alert']} page")
+        ]
+        assert [link["url"] for link in found] == [rule["annotations"]["runbook_url"]]
+
+
+# What is not made from counts of requests: those of none are not 0 but nothing.
+def test_what_counts_money_or_failures_has_data_before_there_is_any():
+    found = {title: target["expr"] for each in dashboards() for title, target in targets(each)}
+    for title in ("Expenses by currency", "Errors by route and status", "Slow answers by route", "Waiting for locks"):
+        assert "or on() label_replace(vector(0)," in found[title]
 
 
 def test_the_dashboards_are_what_the_tables_say():
@@ -297,9 +396,10 @@ def test_the_dashboards_are_what_the_tables_say():
 
 
 def test_a_dashboard_that_was_changed_by_hand_is_not_current(tmp_path):
-    shutil.copytree(grafana, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "dashboards/slo.json").write_text("{}")
-    check = subprocess.run([sys.executable, tmp_path / "build.py", "--check"], capture_output=True, text=True)
+    for part in ("grafana", "prometheus"):
+        shutil.copytree(root / "deploy" / part, tmp_path / part)
+    (tmp_path / "grafana/dashboards/slo.json").write_text("{}")
+    check = subprocess.run([sys.executable, tmp_path / "grafana/build.py", "--check"], capture_output=True, text=True)
     assert (check.returncode, "slo.json not current" in check.stderr) == (1, True)
 
 
@@ -321,14 +421,24 @@ def test_grafana_knows_how_often_prometheus_scrapes():
 
 @all_dashboards
 def test_queries_have_no_variables_left(dashboard):
-    assert not [query for _, query in queries(dashboard) if "$" in query]
+    # $1 is PromQL's: what label_replace has found.
+    assert not [query for _, query in queries(dashboard) if "$" in query.replace('"$1"', "")]
 
 
 def test_queries_names_each_panel_that_has_no_data_and_fails(prometheus):
     prometheus.series = []
     run = tool("queries.py", "--prometheus", prometheus.address)
     assert (run.returncode, "    0  Service / Replicas" in run.stdout) == (1, True)
-    assert run.stderr == f"{sum(len(queries(dashboard)) for dashboard in dashboards())} queries have no data\n"
+    assert run.stderr == f"{sum(len(queries(each)) for each in dashboards('dashboards'))} queries have no data\n"
+
+
+def test_queries_asks_for_cloudnativepg_only_when_told(prometheus):
+    prometheus.series = []
+    assert "CloudNativePG" not in tool("queries.py", "--prometheus", prometheus.address).stdout
+    assert (
+        "    0  CloudNativePG / Instances up"
+        in tool("queries.py", "--kubernetes", "--prometheus", prometheus.address).stdout
+    )
 
 
 def test_queries_passes_where_every_panel_has_data(prometheus):

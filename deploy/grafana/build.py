@@ -1,18 +1,29 @@
-"""Writes the dashboards' JSON from boards/: `python deploy/grafana/build.py`; --check tells if it is current."""
+"""Writes the dashboards' JSON from boards/: `python deploy/grafana/build.py`; --check tells if it is current.
+
+Those in dashboards/ are about what the compose stack has, which shows them; those in kubernetes/ are not.
+"""
 
 import json
 import sys
 from pathlib import Path
 
 from boards.business import business
+from boards.cloudnativepg import cloudnativepg
 from boards.postgresql import postgresql
 from boards.service import service
 from boards.slo import slo
 
-folder = Path(__file__).parent / "dashboards"
+folder = Path(__file__).parent
+dashboards = {
+    "dashboards/service": service,
+    "dashboards/postgresql": postgresql,
+    "dashboards/business": business,
+    "dashboards/slo": slo,
+    "kubernetes/cloudnativepg": cloudnativepg,
+}
 files = {
     folder / f"{name}.json": json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"
-    for name, dashboard in {"service": service, "postgresql": postgresql, "business": business, "slo": slo}.items()
+    for name, dashboard in dashboards.items()
 }
 
 

@@ -2,16 +2,34 @@
 
 A query is PromQL, in which `$selected` stands for the matchers of the variables at the top of the dashboard. Units are
 Grafana's: `reqps`, `s`, `percentunit` (0.5 is 50 %), `bytes`, `none`.
+
+All dashboards have the same variables, which mean the same on each, so the links between them keep what was chosen.
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import yaml
 
 type_of_datasource = "prometheus"
 datasource = {"type": type_of_datasource, "uid": "${datasource}"}
 selected = 'job=~"$job", instance=~"$instance"'
+# What Prometheus scrapes as jobs of ours: the service, postgres_exporter, and CloudNativePG's instances.
+jobs = ["expenses", "postgres", "expenses/expenses-database"]
+job_metrics = "database_up|pg_up|cnpg_collector_up"
 columns = 24
 stat_height, chart_height = 4, 8
+
+rules = sorted((Path(__file__).parents[1] / "prometheus/rules").glob("*.yml"))
+# The address of each alert's section in the runbooks.
+runbooks: dict[str, str] = {
+    rule["alert"]: rule["annotations"]["runbook_url"]
+    for file in rules
+    for group in yaml.safe_load(file.read_text("utf-8"))["groups"]
+    for rule in group["rules"]
+    if "alert" in rule
+}
 
 Panel = dict[str, Any]
 # A colour from a value on: [("green", None), ("red", 1)] is red from 1 on.
@@ -32,11 +50,16 @@ def or_zero(query: str, label: str) -> str:
     return f'{query} or on() label_replace(vector(0), "{label}", "none", "", "")'
 
 
+def by_pod(query: str) -> str:
+    """Return a query whose label `instance` is the pod's name where there is one: on Kubernetes it is an address."""
+    return f'label_replace({query}, "instance", "$1", "pod", "(.+)")'
+
+
 def quantile(of: float, histogram: str, by: str = "", matchers: str = "") -> str:
     """Return the query of a histogram's quantile: over everything, or by labels ("route, method")."""
     labels = ", ".join(filter(None, ["le", by]))
-    buckets = f"{histogram}_bucket{{{', '.join(filter(None, ['$selected', matchers]))}}}"
-    return f"histogram_quantile({of}, sum by ({labels}) (rate({buckets}[$__rate_interval])))"
+    rate = f"rate({histogram}_bucket{{{', '.join(filter(None, ['$selected', matchers]))}}}[$__rate_interval])"
+    return f"histogram_quantile({of}, sum by ({labels}) ({by_pod(rate) if 'instance' in by else rate}))"
 
 
 def stat(
@@ -48,9 +71,11 @@ def stat(
     thresholds: Thresholds = neutral,
     words: dict[str, str] | None = None,
     decimals: int | None = None,
+    alerts: Iterable[str] = (),
 ) -> Panel:
     """Return one big number; `words` are shown in place of values ({"1": "up"})."""
     panel = _panel("stat", title, description, unit, {title: query})
+    panel["links"] = [_runbook(alert) for alert in alerts]
     if decimals is not None:
         panel["fieldConfig"]["defaults"]["decimals"] = decimals
     panel["fieldConfig"]["defaults"] |= {
@@ -66,9 +91,18 @@ def stat(
     return panel
 
 
-def chart(title: str, description: str, unit: str, queries: dict[str, str], *, limits: Iterable[str] = ()) -> Panel:
+def chart(
+    title: str,
+    description: str,
+    unit: str,
+    queries: dict[str, str],
+    *,
+    limits: Iterable[str] = (),
+    alerts: Iterable[str] = (),
+) -> Panel:
     """Return lines over time: queries by legend; those whose legends are `limits` are dashed and not filled."""
     panel = _panel("timeseries", title, description, unit, queries)
+    panel["links"] = [_runbook(alert) for alert in alerts]
     panel["fieldConfig"]["defaults"] |= {
         "color": {"mode": "palette-classic"},
         "custom": {"axisSoftMin": 0, "fillOpacity": 8, "showPoints": "never"},
@@ -102,11 +136,22 @@ def table(title: str, description: str, unit: str, queries: dict[str, str]) -> P
     return panel
 
 
-def dashboard(
-    *, uid: str, title: str, description: str, jobs: list[str], metrics: str, period: str, rows: list[Row]
-) -> Panel:
-    """Return a dashboard of `jobs`, those of the metrics that match the regular expression `metrics`."""
+def linked_lines(panel: Panel) -> Panel:
+    """Return a panel in which a line whose legend begins with an alert's name leads to its section in the runbooks."""
+    panel["fieldConfig"]["overrides"] += [
+        {
+            "matcher": {"id": "byRegexp", "options": f"/^{alert}\\b/"},
+            "properties": [{"id": "links", "value": [_runbook(alert)]}],
+        }
+        for alert in runbooks
+    ]
+    return panel
+
+
+def dashboard(*, uid: str, title: str, description: str, period: str, rows: list[Row]) -> Panel:
+    """Return a dashboard that shows the last `period`, and when something was started or deployed."""
     return {
+        "annotations": {"list": _annotations()},
         "uid": uid,
         "title": title,
         "description": description,
@@ -117,7 +162,7 @@ def dashboard(
         "panels": _placed(rows),
         "refresh": "30s",
         "schemaVersion": 39,
-        "templating": {"list": _variables(jobs, metrics)},
+        "templating": {"list": _variables()},
         "time": {"from": f"now-{period}", "to": "now"},
         "timezone": "browser",
         "version": 1,
@@ -176,9 +221,54 @@ def _equal(count: int) -> list[int]:
     return [columns // count] * count
 
 
-def _variables(jobs: list[str], metrics: str) -> list[dict[str, Any]]:
+def _runbook(alert: str) -> dict[str, Any]:
+    return {"title": f"Runbook: {alert}", "url": runbooks[alert], "targetBlank": True}
+
+
+def _annotations() -> list[dict[str, Any]]:
+    versions = 'count by (version) (build_info{job=~"$job"})'
+    return [
+        _annotation(
+            "Deploys",
+            "purple",
+            f"{versions} unless {versions.replace('}', '} offset 1m')}",
+            "Version {{version}} is new",
+        ),
+        _annotation(
+            "Starts of the service",
+            "blue",
+            by_pod("process_start_time_seconds{$selected} and on (job, instance) build_info{$selected}") + " * 1000",
+            "{{instance}} started",
+            is_time=True,
+        ),
+        _annotation(
+            "Starts of PostgreSQL",
+            "orange",
+            by_pod('{__name__=~"pg_postmaster_start_time_seconds|cnpg_pg_postmaster_start_time", $selected}')
+            + " * 1000",
+            "PostgreSQL of {{instance}} started",
+            is_time=True,
+        ),
+    ]
+
+
+def _annotation(name: str, color: str, query: str, title: str, *, is_time: bool = False) -> dict[str, Any]:
+    """Return marks over time: where the query has a value, or, if `is_time`, at the time that the value is."""
+    return {
+        "name": name,
+        "datasource": datasource,
+        "enable": True,
+        "iconColor": color,
+        "expr": query.replace("$selected", selected),
+        "step": "60s",
+        "titleFormat": title,
+        "useValueForTime": is_time,
+    }
+
+
+def _variables() -> list[dict[str, Any]]:
     source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": type_of_datasource}
-    of_metrics = f'__name__=~"{metrics}"'
+    of_metrics = f'__name__=~"{job_metrics}"'
     return [
         source | {"current": {"text": "Prometheus", "value": "prometheus"}},
         # Without "All", because other jobs, such as Prometheus itself, have metrics of the same names.
@@ -210,6 +300,6 @@ def _links() -> dict[str, Any]:
         "title": "Dashboards",
         "tags": ["team-expense-tracker"],
         "asDropdown": False,
-        "includeVars": False,
+        "includeVars": True,
         "keepTime": True,
     }

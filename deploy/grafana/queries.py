@@ -1,7 +1,7 @@
 """Sends every panel's query to a Prometheus: `python deploy/grafana/queries.py --prometheus http://127.0.0.1:9090`.
 
 Prints how many series each query returns, and ends with status 1 if one returns none: every panel has to show
-something, if only a 0.
+something, if only a 0. --kubernetes asks those of kubernetes/ as well, for which the compose stack has no metrics.
 """
 
 import argparse
@@ -13,15 +13,16 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-folder = Path(__file__).parent / "dashboards"
+folder = Path(__file__).parent
 timeout_seconds = 30
 # What Grafana uses for a dashboard of one hour, at a scrape interval of 15 s.
 intervals = {"$__interval": "15s", "$__rate_interval": "1m", "$__range": "1h"}
 
 
-def dashboards() -> list[dict[str, Any]]:
-    """Return all dashboards, by name."""
-    return [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
+def dashboards(*folders: str) -> list[dict[str, Any]]:
+    """Return the dashboards of these folders, or of all, by name."""
+    chosen = folders or ("dashboards", "kubernetes")
+    return [json.loads(path.read_text("utf-8")) for each in chosen for path in sorted((folder / each).glob("*.json"))]
 
 
 def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -59,9 +60,11 @@ def main() -> None:
     """Print `series  dashboard / panel` for every query."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prometheus", default="http://127.0.0.1:9090", help="its address (%(default)s)")
-    prometheus = parser.parse_args().prometheus
+    parser.add_argument("--kubernetes", action="store_true", help="also ask for CloudNativePG's metrics")
+    arguments = parser.parse_args()
+    prometheus = arguments.prometheus
     empty = 0
-    for dashboard in dashboards():
+    for dashboard in dashboards() if arguments.kubernetes else dashboards("dashboards"):
         for title, query in queries(dashboard):
             count = len(ask(prometheus, "query", query=query))
             print(f"{count:5}  {dashboard['title']} / {title}" + ("" if count else f"\n       {query}"))

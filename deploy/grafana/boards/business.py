@@ -1,6 +1,6 @@
 """How is the business doing, and is the money right? What people do, and what the ledger holds."""
 
-from panels import Row, chart, dashboard, stat, table
+from panels import Row, chart, dashboard, or_zero, stat, table
 
 
 def ledger(metric: str) -> str:
@@ -22,6 +22,7 @@ glance = Row(
             "none",
             ledger("unbalanced_teams"),
             thresholds=[("green", None), ("red", 1)],
+            alerts=["LedgerUnbalanced"],
         ),
         stat(
             "Last audit",
@@ -29,6 +30,7 @@ glance = Row(
             "s",
             f"time() - {ledger('audit_timestamp_seconds')}",
             thresholds=[("green", None), ("orange", 600), ("red", 1800)],
+            alerts=["LedgerAuditStale"],
         ),
         stat("Accounts", "Accounts that were registered.", "locale", ledger("accounts")),
         stat("Teams", "Teams that were not deleted.", "locale", ledger("teams")),
@@ -74,7 +76,7 @@ growth = Row(
             "Expenses by currency",
             "Sum of all expenses, in each currency's major unit. Sums of different currencies cannot be compared.",
             "locale",
-            {"amount": "max by (currency) (ledger_expenses_amount{$selected})"},
+            {"amount": or_zero("max by (currency) (ledger_expenses_amount{$selected})", "currency")},
         ),
     ],
 )
@@ -83,8 +85,6 @@ business = dashboard(
     uid="expenses-business",
     title="Business",
     description=__doc__,
-    jobs=["expenses"],
-    metrics="database_up",
     period="24h",
     rows=[glance, activity, growth],
 )

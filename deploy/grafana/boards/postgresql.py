@@ -12,6 +12,8 @@ usable_connections = (
     "max(pg_settings_max_connections{$selected} - pg_settings_superuser_reserved_connections{$selected}"
     " - pg_settings_reserved_connections{$selected})"
 )
+statement_time = "sum by (datname, queryid) (rate(pg_stat_statements_seconds_total{$selected}[$__rate_interval]))"
+statement_rate = "sum by (datname, queryid) (rate(pg_stat_statements_calls_total{$selected}[$__rate_interval]))"
 
 
 def total(metric: str) -> str:
@@ -29,6 +31,7 @@ glance = Row(
             "min(pg_up{$selected})",
             thresholds=[("red", None), ("green", 1)],
             words=yes_or_no,
+            alerts=["DatabaseDown", "PostgresExporterDown"],
         ),
         stat(
             "It answers the service",
@@ -37,6 +40,7 @@ glance = Row(
             "min(database_up{$selected})",
             thresholds=[("red", None), ("green", 1)],
             words=yes_or_no,
+            alerts=["DatabaseDown", "ReplicaDown"],
         ),
         stat(
             "Migrations pending",
@@ -44,6 +48,7 @@ glance = Row(
             "none",
             "max(database_migrations_pending{$selected})",
             thresholds=[("green", None), ("red", 1)],
+            alerts=["MigrationsPending"],
         ),
         stat(
             "Waiting for a connection",
@@ -51,6 +56,7 @@ glance = Row(
             "none",
             "sum(database_pool_waiting{$selected})",
             thresholds=[("green", None), ("orange", 1), ("red", 10)],
+            alerts=["PoolSaturated"],
         ),
         stat(
             "Connections in use",
@@ -58,6 +64,7 @@ glance = Row(
             "percentunit",
             f"sum({client_connections}) / {usable_connections}",
             thresholds=[("green", None), ("orange", 0.8), ("red", 0.95)],
+            alerts=["PostgresConnectionsHigh"],
         ),
         stat(
             "Read from memory",
@@ -118,6 +125,36 @@ queries = Row(
     ],
 )
 
+statements = Row(
+    "PostgreSQL's statements: which one takes the time? The runbook of LatencyBurnsFast has the text of a queryid",
+    [
+        chart(
+            "Time by statement, top 10",
+            "Time spent in a statement, over all calls, by queryid of pg_stat_statements. 100 % is a busy connection.",
+            "percentunit",
+            {"{{datname}} {{queryid}}": f"topk(10, {statement_time})"},
+            alerts=["LatencyBurnsFast"],
+        ),
+        chart(
+            "Mean duration by statement, top 10",
+            "The slowest statements on average, of those that were run.",
+            "s",
+            {"{{datname}} {{queryid}}": f"topk(10, {statement_time} / ({statement_rate} > 0))"},
+        ),
+        chart(
+            "Waiting for locks",
+            "Connections of clients that wait for a lock, by what is locked. The log has waits of more than a second.",
+            "none",
+            {
+                "{{wait_event}}": or_zero(
+                    f'sum by (wait_event) (pg_stat_activity_count{{{clients}, wait_event_type="Lock"}})', "wait_event"
+                )
+            },
+            alerts=["PostgresLongTransaction", "PostgresDeadlocks"],
+        ),
+    ],
+)
+
 work = Row(
     "PostgreSQL: what it does",
     [
@@ -167,6 +204,7 @@ trouble = Row(
             "Age of a client's oldest open transaction. It holds its locks and stops vacuum.",
             "s",
             {"{{state}}": f"max by (state) (pg_stat_activity_max_tx_duration{{{clients}}})"},
+            alerts=["PostgresLongTransaction"],
         ),
         chart(
             "Size",
@@ -176,6 +214,7 @@ trouble = Row(
                 "{{datname}}": 'max by (datname) (pg_database_size_bytes{$selected, datname!~"template.*"})',
                 "write-ahead log": "max(pg_wal_size_bytes{$selected})",
             },
+            alerts=["DiskFillingUp", "PostgresArchiverFailing", "PostgresReplicationSlotInactive"],
         ),
         chart(
             "Checkpoints in the last hour",
@@ -193,8 +232,6 @@ postgresql = dashboard(
     uid="expenses-postgresql",
     title="PostgreSQL and pool",
     description=__doc__,
-    jobs=["expenses", "postgres"],
-    metrics="database_up|pg_up",
     period="1h",
-    rows=[glance, pool, queries, work, trouble],
+    rows=[glance, pool, queries, statements, work, trouble],
 )

@@ -1,6 +1,6 @@
 """Is the service all right? Rate, errors and duration of its requests, and what holds them up."""
 
-from panels import Row, chart, dashboard, or_zero, quantile, stat, table
+from panels import Row, by_pod, chart, dashboard, or_zero, quantile, stat, table
 
 # Without probes, scrapes and unknown paths: they would make the numbers look better. The objectives leave them out too.
 people = r'route!~"ops\\..*|unmatched"'
@@ -9,6 +9,12 @@ errors = f'{api}, status=~"5.."'
 requests = f"sum(rate(http_requests_total{{{api}}}[$__rate_interval]))"
 duration = "http_request_duration_seconds"
 
+
+def ours(metric: str) -> str:
+    """Return the query of a metric that other jobs have as well: only of processes of the service."""
+    return f"({metric} and on (job, instance) build_info{{$selected}})"
+
+
 glance = Row(
     "At a glance",
     [
@@ -16,8 +22,9 @@ glance = Row(
             "Replicas",
             "Replicas of the service that Prometheus reaches.",
             "none",
-            "sum(up{$selected})",
+            f"sum({ours('up{$selected}')}) or vector(0)",
             thresholds=[("red", None), ("green", 1)],
+            alerts=["ServiceDown", "ReplicaDown"],
         ),
         stat("Requests", "Requests answered, without probes, scrapes and unknown paths.", "reqps", requests),
         stat(
@@ -26,6 +33,7 @@ glance = Row(
             "percentunit",
             f"(sum(rate(http_requests_total{{{errors}}}[$__rate_interval])) / {requests}) or vector(0)",
             thresholds=[("green", None), ("orange", 0.001), ("red", 0.01)],
+            alerts=["AvailabilityBurnsFast", "AvailabilityBurnsSlowly"],
         ),
         stat(
             "99 of 100 answers within",
@@ -33,6 +41,7 @@ glance = Row(
             "s",
             quantile(0.99, duration, matchers=people),
             thresholds=[("green", None), ("orange", 0.25), ("red", 1)],
+            alerts=["LatencyBurnsFast", "LatencyBurnsSlowly"],
         ),
         stat(
             "Pool in use",
@@ -41,12 +50,14 @@ glance = Row(
             'max(database_pool_connections{$selected, state="in_use"}'
             " / ignoring(state) database_pool_connections_max{$selected})",
             thresholds=[("green", None), ("orange", 0.8), ("red", 0.95)],
+            alerts=["PoolSaturated"],
         ),
         stat(
             "Since the last start",
             "How long the youngest process has been running.",
             "s",
-            "time() - max(process_start_time_seconds{$selected})",
+            f"time() - max({ours('process_start_time_seconds{$selected}')})",
+            alerts=["ServiceRestarting"],
         ),
     ],
 )
@@ -123,23 +134,28 @@ saturation = Row(
             "How late the event loop comes back. Above 100 ms something computes where it should wait.",
             "s",
             {"{{instance}}": quantile(0.99, "event_loop_lag_seconds", "instance")},
+            alerts=["EventLoopBlocked"],
         ),
         chart(
             "Password hashing",
             "From asking for a hash to having it. When it rises above 100 ms, hashes wait for each other.",
             "s",
             {f"p{of * 100:.0f}": quantile(of, "password_hash_seconds") for of in (0.5, 0.99)},
+            alerts=["PasswordHashQueue"],
         ),
         chart(
             "Log-ins by outcome",
             "Many failed or limited: somebody guesses passwords. Unavailable means too many at once, or no database.",
             "reqps",
             {"{{outcome}}": or_zero("sum by (outcome) (rate(logins_total{$selected}[$__rate_interval]))", "outcome")},
+            alerts=["LoginFailuresHigh"],
         ),
     ],
 )
 
-processor = "rate(process_cpu_seconds_total{$selected}[$__rate_interval])"
+processor = by_pod(ours("rate(process_cpu_seconds_total{$selected}[$__rate_interval])"))
+files = by_pod(ours("process_open_fds{$selected} / process_max_fds{$selected}"))
+memory = by_pod(ours("process_resident_memory_bytes{$selected}"))
 process = Row(
     "Process: what it uses",
     [
@@ -149,14 +165,14 @@ process = Row(
             "percentunit",
             {
                 "{{instance}} processor": f"sum by (instance) ({processor})",
-                "{{instance}} files": "max by (instance) (process_open_fds{$selected} / process_max_fds{$selected})",
+                "{{instance}} files": f"max by (instance) ({files})",
             },
         ),
         chart(
             "Memory",
             "Resident memory. Password hashing takes 19 MiB for each hash at a time.",
             "bytes",
-            {"{{instance}}": "sum by (instance) (process_resident_memory_bytes{$selected})"},
+            {"{{instance}}": f"sum by (instance) ({memory})"},
         ),
         chart(
             "Versions and restarts",
@@ -164,7 +180,7 @@ process = Row(
             "none",
             {
                 "version {{version}}": "count by (version) (build_info{$selected})",
-                "restarts": "sum(changes(process_start_time_seconds{$selected}[$__rate_interval]))",
+                "restarts": f"sum({ours('changes(process_start_time_seconds{$selected}[$__rate_interval])')})",
             },
         ),
     ],
@@ -174,8 +190,6 @@ service = dashboard(
     uid="expenses-service",
     title="Service",
     description=__doc__,
-    jobs=["expenses"],
-    metrics="database_up",
     period="1h",
     rows=[glance, traffic, latency, saturation, process],
 )

@@ -3,7 +3,7 @@
 deploy/prometheus/rules/recording.yml computes these numbers, and the alerts use the same ones.
 """
 
-from panels import Row, chart, dashboard, or_zero, stat
+from panels import Row, chart, dashboard, linked_lines, or_zero, stat
 
 # From these burn rates on, an alert calls somebody: see deploy/prometheus/rules/alerts.yml.
 pages = {"calls somebody, over 1h": 14.4, "calls somebody, over 6h": 6}
@@ -94,6 +94,7 @@ spent = Row(
             "none",
             burn_rates("availability"),
             limits=pages,
+            alerts=["AvailabilityBurnsFast", "AvailabilityBurnsSlowly"],
         ),
         chart(
             "Latency: burn rate",
@@ -101,6 +102,7 @@ spent = Row(
             "none",
             burn_rates("latency"),
             limits=pages,
+            alerts=["LatencyBurnsFast", "LatencyBurnsSlowly"],
         ),
         chart(
             "Budget left",
@@ -130,17 +132,22 @@ spenders = Row(
             "Answers, 5xx left out, that took 250 ms or longer: they spend the latency budget.",
             "reqps",
             {
-                "{{route}}": "sum by (route) (rate(http_request_duration_seconds_count"
-                f'{{{api}, status_class!="5xx"}}[$__rate_interval]))'
-                " - sum by (route) (rate(http_request_duration_seconds_bucket"
-                f'{{{api}, status_class!="5xx", le="0.25"}}[$__rate_interval]))'
+                "{{route}}": or_zero(
+                    "sum by (route) (rate(http_request_duration_seconds_count"
+                    f'{{{api}, status_class!="5xx"}}[$__rate_interval]))'
+                    " - sum by (route) (rate(http_request_duration_seconds_bucket"
+                    f'{{{api}, status_class!="5xx", le="0.25"}}[$__rate_interval]))',
+                    "route",
+                )
             },
         ),
-        chart(
-            "Alerts firing, by name",
-            "Which alert fires since when. Each has a page in the runbook.",
-            "none",
-            {"{{alertname}} {{severity}}": or_zero(f"count by (alertname, severity) ({firing})", "alertname")},
+        linked_lines(
+            chart(
+                "Alerts firing, by name",
+                "Which alert fires since when. A line leads to its section in the runbooks.",
+                "none",
+                {"{{alertname}} {{severity}}": or_zero(f"count by (alertname, severity) ({firing})", "alertname")},
+            )
         ),
     ],
 )
@@ -149,8 +156,6 @@ slo = dashboard(
     uid="expenses-slo",
     title="Service-level objectives",
     description=__doc__,
-    jobs=["expenses"],
-    metrics="database_up",
     period="7d",
     rows=[kept, spent, spenders],
 )
