@@ -13,6 +13,7 @@ from service.ops.monitor import Monitor
 from service.postgres.pool import connect
 from service.telemetry.metrics import Metrics
 from tests.conftest import running
+from tests.process import ANSWER_SECONDS_MAX
 from tests.proxy import proxied
 
 # Counts how often the audit is renewed; each time takes so long that two at once meet.
@@ -55,6 +56,13 @@ async def audited(served, db):
     return await served.metrics()
 
 
+async def until(look):
+    """Return once `look` returns something."""
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        while not await look():  # noqa: ASYNC110 -- nothing tells of it.
+            await asyncio.sleep(0.02)
+
+
 def ledger(found):
     """Return the metrics of the ledger but for the time of the audit."""
     return {
@@ -88,11 +96,21 @@ async def test_migrations_that_the_database_misses_are_counted_and_nothing_is_au
     assert await db.fetchval("select audited_at from audits") is None
 
 
+async def test_a_database_that_has_no_migrations_at_all_misses_all_of_them_and_is_not_ready(served, db):
+    assert (await audited(served, db))["database_migrations_pending"] == 0
+    await db.execute("alter table _yoyo_migration rename to missing")
+    await served.app[MONITOR].look()
+    assert (await served.metrics())["database_migrations_pending"] == len(monitor.migration_ids())
+    answer = await served.call("GET", "/readyz")
+    assert answer.status == 503
+    assert answer.body["detail"] == f"The migration {monitor.migration_ids()[-1]} is not applied."
+
+
 async def test_a_look_that_crashes_does_not_end_the_looking(config, db, watching, caplog):
     await db.execute("alter table audits rename to missing")
     async with running(config) as served:
         await served.metric("database_up", 1)
-        assert "looking at the database failed" in caplog.messages
+        await until(lambda: asyncio.sleep(0, "looking at the ledger failed" in caplog.messages))
         await db.execute("alter table missing rename to audits")
         await served.metric("ledger_unbalanced_teams", 0)
 
@@ -211,12 +229,24 @@ async def test_an_audit_that_takes_too_long_fails_alone(config, db, monkeypatch,
         await db.execute("lock table expenses")
         async with running(config) as served:
             await served.metric("database_up", 1)
-            assert "the audit did not end" in caplog.messages
+            await until(lambda: asyncio.sleep(0, "the audit did not end" in caplog.messages))
             found = await served.metrics()
             assert found["database_migrations_pending"] == 0
             assert not any(name.startswith("ledger_") for name in found)
     async with running(config) as served:
         await served.metric("ledger_unbalanced_teams", 0)
+
+
+async def test_a_database_that_goes_away_during_an_audit_shows_as_down_at_once(config, db, watching):
+    async with db.transaction():
+        await db.execute("lock table expenses")
+        async with proxied(config.database_url) as proxy:
+            impatient = replace(config, database_url=proxy.dsn, pool_wait_seconds=0.2, statement_seconds=0.2)
+            async with running(impatient) as served:
+                await served.metric("database_up", 1)
+                await until(lambda: db.fetchval("select count(*) from pg_locks where not granted"))
+                proxy.swallow()
+                await served.metric("database_up", 0)
 
 
 async def test_what_the_audit_found_survives_the_process(config, db, served, flat):

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import orjson
 
 from service.errors import Unavailable
@@ -53,10 +54,20 @@ class Monitor:
 
     async def look(self) -> None:
         """Check the database once, and audit the ledger if that is due. Raises Unavailable."""
-        pending = await queries.ops.pending(self.db, migration_ids=migration_ids())
+        if await self.is_migrated():
+            await self._read_ledger()
+
+    async def is_migrated(self) -> bool:
+        """Ask the database whether it has all migrations. Raises Unavailable."""
+        try:
+            pending = await queries.ops.pending(self.db, migration_ids=migration_ids())
+        except asyncpg.UndefinedTableError:
+            # Another database, most likely a new one, is there now. The last number would say that all is well.
+            pending = migration_ids()
         self.pending.set({}, len(pending))
-        if pending:
-            return
+        return not pending
+
+    async def _read_ledger(self) -> None:
         audited: Record = await queries.ops.audited(self.db, every_seconds=self.audit_seconds)
         if audited["is_due"]:
             try:
@@ -81,12 +92,29 @@ class Monitor:
         while True:
             is_up = True
             try:
-                await self.look()
+                await self.is_migrated()
             except Unavailable:
                 is_up = False
             except Exception:
                 log.exception("looking at the database failed")
             self.up.set({}, int(is_up))
+            await asyncio.sleep(look_every_seconds)
+
+    async def watch_ledger(self) -> None:
+        """Audit the ledger whenever that is due, until cancelled.
+
+        Not in turns with the checks of the database: while an audit waits for a dead one, the last check would say that
+        the database is up.
+        """
+        await asyncio.sleep(first_look_seconds)
+        while True:
+            try:
+                await self.look()
+            except Unavailable:
+                # The checks of the database say so.
+                pass
+            except Exception:
+                log.exception("looking at the ledger failed")
             await asyncio.sleep(look_every_seconds)
 
     async def _audit(self) -> None:
@@ -107,5 +135,9 @@ class Monitor:
 async def monitoring(db: Database, *, audit_seconds: float, metrics: Metrics) -> AsyncIterator[Monitor]:
     """Measure for as long as the block lasts."""
     monitor = Monitor(db, audit_seconds=audit_seconds, metrics=metrics)
-    async with background(monitor.watch_loop()), background(monitor.watch_database()):
+    async with (
+        background(monitor.watch_loop()),
+        background(monitor.watch_database()),
+        background(monitor.watch_ledger()),
+    ):
         yield monitor

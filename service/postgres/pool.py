@@ -147,7 +147,9 @@ class Database:
                 await transaction.allow(seconds)
                 yield transaction
         finally:
-            await connection.close(timeout=close_seconds)
+            # A database that does not answer must not put its TimeoutError in the place of our cancellation.
+            with suppress(*unavailable):
+                await connection.close(timeout=close_seconds)
 
     @asynccontextmanager
     async def _turn(self, team_id: str) -> AsyncIterator[None]:
