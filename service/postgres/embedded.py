@@ -33,7 +33,7 @@ _SHUTDOWN_TIMEOUT_SECONDS = 10
 _SOCKET_PARENT = Path("/tmp")  # noqa: S108 - a socket's path has at most 107 bytes, and TMPDIR may be long.
 _SETTINGS = ("listen_addresses=", "unix_socket_permissions=0700", "max_connections=100", "shared_buffers=128MB")
 # What explains a slow answer afterwards: 250 ms is what the latency objective allows a request. Parameters stay out of
-# the log, because they are what people typed. A wait for a lock is logged after a second, PostgreSQL's deadlock_timeout.
+# the log, because they are what people typed. A lock that is waited for is logged after PostgreSQL's second.
 _EXPLAINING = ("log_min_duration_statement=250ms", "log_lock_waits=on", "log_parameter_max_length=0")
 _STATISTICS = "pg_stat_statements"
 _LOSSY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
