@@ -14,9 +14,9 @@ from tests.kubernetes.manifests import ROOT, Manifest, Manifests, Workload, sele
 
 @pytest.fixture
 def jobs() -> set[str]:
-    """The jobs of dashboards and alerts, as the Prometheus of the compose stack names them."""
+    """The jobs of dashboards and alerts, as the Prometheus of the compose stack names them, but for the cluster's own."""
     scrapes = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
-    return {each["job_name"] for each in scrapes} - {"prometheus"}
+    return {each["job_name"] for each in scrapes} - {"prometheus", "alertmanager", "node"}
 
 
 def service_of(manifests: Manifests, workload: Workload) -> Manifest:
