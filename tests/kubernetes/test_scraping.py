@@ -14,7 +14,7 @@ from tests.kubernetes.manifests import ROOT, Manifest, Manifests, Workload, sele
 
 @pytest.fixture
 def jobs() -> set[str]:
-    """The jobs of dashboards and alerts, as the Prometheus of the compose stack names them, but for the cluster's own."""
+    """The jobs of dashboards and alerts, as the compose stack's Prometheus names them; the cluster has some itself."""
     scrapes = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
     return {each["job_name"] for each in scrapes} - {"prometheus", "alertmanager", "node"}
 
