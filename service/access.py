@@ -54,12 +54,14 @@ def granted(decided: Record | None) -> Record:
     return decided
 
 
+def outdated(versions: list[int], current_version: int) -> PreconditionFailed:
+    """Return the refusal of a write that is meant for other versions than the current one."""
+    sent = " or ".join(f'"{each}"' for each in versions) or "no ETag of this service"
+    return PreconditionFailed(f'If-Match has {sent}; the current version is "{current_version}".')
+
+
 def _stranger() -> Refusal:
     return NotFound("There is no such team, or you are not in it.")
-
-
-def _either(versions: list[int]) -> str:
-    return " or ".join(f'"{each}"' for each in versions) or "no valid ETag (they are in double quotes)"
 
 
 def _takes(roles: str) -> Callable[[Record], Refusal]:
@@ -87,9 +89,7 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
     "last-owner": lambda _: LastOwner(),
     "open-balance": lambda decided: OpenBalance(balances=decided["balances"]),
     "no-such-expense": lambda _: NotFound("There is no such expense."),
-    "other-version": lambda decided: PreconditionFailed(
-        f'If-Match has {_either(decided["sent_versions"])}; the current version is "{decided["version"]}".'
-    ),
+    "other-version": lambda decided: outdated(decided["sent_versions"], decided["current_version"]),
     "members-changed": lambda _: Conflict(
         "The team's members changed meanwhile. Nothing was stored; send the request again."
     ),

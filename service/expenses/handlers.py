@@ -39,7 +39,9 @@ async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
     return await service.get(request.app[DB], request[ACTOR], team_id, expense_id)
 
 
-@endpoint(Ok(Expense, etag="version"), body=ExpenseChange, if_match=True, refuses=(NotFound, Forbidden, TeamArchived))
+@endpoint(
+    Ok(Expense, etag="version"), body=ExpenseChange, if_match="required", refuses=(NotFound, Forbidden, TeamArchived)
+)
 async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Change an expense that you recorded; admins and owners can change any.
 
@@ -50,7 +52,7 @@ async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     )
 
 
-@endpoint(NoContent(), if_match=True, refuses=(NotFound, Forbidden, TeamArchived))
+@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived))
 async def delete(request: web.Request, team_id: str, expense_id: str) -> None:
     """Delete an expense that you recorded; admins and owners can delete any.
 

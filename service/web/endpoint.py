@@ -6,9 +6,8 @@ them. Requests are read and validated here instead, so that a refusal is as prec
 
 import functools
 import itertools
-import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -17,6 +16,7 @@ from marshmallow import Schema, ValidationError
 
 from service import errors
 from service.web.answers import Answer
+from service.web.etags import versions_in_if_match
 from service.web.fields import identifier
 from service.web.keys import BODY, QUERY, VERSIONS, Handler
 from service.web.request import read_form, read_json
@@ -30,8 +30,10 @@ cached_query_length_max = 300
 # The most errors that a problem document lists.
 errors_max = 50
 
-# A strong ETag: a weak one never matches in If-Match (RFC 9110 §13.1.1).
-etag_of_ours = re.compile(r'"([0-9]{1,9})"', re.ASCII)
+safe_methods = frozenset(("GET", "HEAD"))
+
+# Whether an endpoint takes If-Match: some changes must say which version they are meant for.
+IfMatch = Literal["", "optional", "required"]
 
 
 def endpoint(
@@ -40,7 +42,7 @@ def endpoint(
     body: type[Input] | None = None,
     form: type[Input] | None = None,
     query: type[Input] | None = None,
-    if_match: bool = False,
+    if_match: IfMatch = "",
     refuses: tuple[type[errors.Refusal], ...] = (),
     public: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Handler]:
@@ -48,8 +50,8 @@ def endpoint(
 
     The handler's docstring is its summary and description in the OpenAPI document. The handler gets the path's ids as
     keyword arguments, validated. `request[BODY]` and `request[QUERY]` are validated, too. With `if_match`,
-    `request[VERSIONS]` has the versions that the client sent. Unless the endpoint is public, `request[ACTOR]` is the
-    authenticated account. The handler returns the record to answer with.
+    `request[VERSIONS]` has the versions that the client accepts, or None for any. Unless the endpoint is public,
+    `request[ACTOR]` is the authenticated account. The handler returns the record to answer with.
     """
     takes = body or form
     body_schema = takes() if takes else None
@@ -73,8 +75,8 @@ def endpoint(
                 request[QUERY] = read_query(request.rel_url.raw_query_string)
             if body_schema:
                 request[BODY] = _validated(body_schema, await read_body(request), "body")
-            if if_match:
-                request[VERSIONS] = _sent_versions(request)
+            if request.method not in safe_methods:
+                request[VERSIONS] = _accepted_versions(request, if_match)
             return returns.response(request, await handler(request, **request.match_info))
 
         if body_schema:
@@ -91,17 +93,25 @@ def endpoint(
     return declare
 
 
-def _sent_versions(request: web.Request) -> list[int] | None:
-    """Return the versions in If-Match, or None for `*`; an ETag that is not in our format adds none.
+def _accepted_versions(request: web.Request, if_match: IfMatch) -> list[int] | None:
+    """Return the versions that a write is meant for, or None for any. No precondition is ignored.
 
-    Raises PreconditionRequired without the header.
+    Raises Invalid for one that the endpoint does not take, and PreconditionRequired without one that it requires.
     """
-    sent = ",".join(request.headers.getall("If-Match", []))
+    if "If-None-Match" in request.headers:
+        raise _not_taken("If-None-Match", "Writes do not take this; send If-Match, where there is an ETag.")
     if "If-Match" not in request.headers:
-        raise errors.PreconditionRequired
-    if sent.strip() == "*":
+        if if_match == "required":
+            raise errors.PreconditionRequired
         return None
-    return [int(found[1]) for each in sent.split(",") if (found := etag_of_ours.fullmatch(each.strip()))]
+    versions = versions_in_if_match(request)
+    if versions is not None and not if_match:
+        raise _not_taken("If-Match", "This endpoint takes no version, because what it writes to has no ETag.")
+    return versions
+
+
+def _not_taken(header: str, detail: str) -> errors.Invalid:
+    return errors.Invalid.at(f"/{header}", "not_taken", detail, place="header")
 
 
 def _check_ids(request: web.Request) -> None:
@@ -144,27 +154,29 @@ def _query(query_string: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _implied(body: type[Input] | None, *, if_match: bool, public: bool) -> tuple[type[errors.Refusal], ...]:
+def _implied(body: type[Input] | None, *, if_match: IfMatch, public: bool) -> tuple[type[errors.Refusal], ...]:
     """Return the refusals that follow from what an endpoint takes."""
     # Every endpoint refuses unknown query parameters.
     found: tuple[type[errors.Refusal], ...] = (errors.Invalid,)
     if body:
         found += (errors.Malformed, errors.RequestTimeout, errors.TooLarge, errors.UnsupportedMediaType)
     if if_match:
-        found += (errors.PreconditionFailed, errors.PreconditionRequired)
+        found += (errors.PreconditionFailed,)
+    if if_match == "required":
+        found += (errors.PreconditionRequired,)
     if not public:
         found += (errors.Unauthenticated, errors.Unavailable)
     return found
 
 
-def _document(handler: Handler, *, if_match: bool, public: bool) -> None:
+def _document(handler: Handler, *, if_match: IfMatch, public: bool) -> None:
     """Pass the docstring to aiohttp-apispec as summary and description."""
     summary, _, description = (handler.__doc__ or "").partition("\n")
     docs(
         summary=summary.strip(),
         description=" ".join(description.split()),
         tags=[handler.__module__.split(".")[1]],
-        parameters=[if_match_parameter] if if_match else [],
+        parameters=[_if_match_parameter(if_match)] if if_match else [],
         security=[] if public else [{"login": []}, {"accessToken": []}],
     )(handler)
 
@@ -186,10 +198,13 @@ def _problem_of(kinds: list[type[errors.Refusal]]) -> Any:
     return {"allOf": [Problem, {"properties": {"type": {"enum": types}}}]}
 
 
-if_match_parameter = {
-    "in": "header",
-    "name": "If-Match",
-    "required": True,
-    "description": "The ETag you read, or `*` for any version.",
-    "schema": {"type": "string"},
-}
+def _if_match_parameter(if_match: IfMatch) -> dict[str, Any]:
+    otherwise = "" if if_match == "required" else " Without it, any version is changed."
+    return {
+        "in": "header",
+        "name": "If-Match",
+        "required": if_match == "required",
+        "description": 'The ETag you read, such as `"2"`, or several with commas between them: if none of them is of '
+        f'the current version, nothing is changed. `W/"2"` counts as `"2"`. `*` accepts any version.{otherwise}',
+        "schema": {"type": "string"},
+    }

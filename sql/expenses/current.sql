@@ -36,6 +36,7 @@ select
     expense.*,
     actor.member_id as actor_id,
     actor.role as actor_role,
+    expense.version as current_version,
     :versions::integer[] as sent_versions,
     case
         when not actor.can_record then 'recorders-only'

@@ -78,6 +78,6 @@ history as (
 select
     refusal,
     actor_role,
-    version,
+    version as current_version,
     :versions::integer[] as sent_versions
 from verdict;

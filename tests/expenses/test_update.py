@@ -188,9 +188,9 @@ async def test_it_changes_the_version_that_was_read(flat, db, subtests):
         ('"2"', 412),
         ('"0"', 412),
         ('"x"', 412),
-        ("1", 412),
-        ('W/"1"', 412),
+        ("1", 422),
         ('"1"', 200),
+        ('W/"2"', 200),
         ("*", 200),
     ]:
         with subtests.test(if_match):
