@@ -3,24 +3,28 @@
 from aiohttp import web
 
 from service.auth.keys import REVOCATIONS, SECURITY
-from service.auth.schemas import User
 from service.errors import Conflict, EmailTaken, TooManyAttempts
 from service.me import service
-from service.me.schemas import AccountChange
+from service.me.schemas import Account, AccountChange
 from service.postgres.pool import Record
 from service.web.answers import Ok
 from service.web.endpoint import endpoint
-from service.web.keys import ACTOR, BODY, DB
+from service.web.keys import ACTOR, BODY, DB, VERSIONS
 from service.web.request import peer
 
 
-@endpoint(Ok(User))
+@endpoint(Ok(Account, etag="version"))
 async def get(request: web.Request) -> Record:
     """Return your account."""
     return await service.get(request.app[DB], request[ACTOR])
 
 
-@endpoint(Ok(User), body=AccountChange, refuses=(EmailTaken, Conflict, TooManyAttempts))
+@endpoint(
+    Ok(Account, etag="version"),
+    body=AccountChange,
+    if_match="optional",
+    refuses=(EmailTaken, Conflict, TooManyAttempts),
+)
 async def update(request: web.Request) -> Record:
     """Change your account.
 
@@ -29,7 +33,12 @@ async def update(request: web.Request) -> Record:
     name in your teams.
     """
     user = await service.update(
-        request.app[DB], request[ACTOR], request.app[SECURITY], peer=peer(request), **request[BODY]
+        request.app[DB],
+        request[ACTOR],
+        request.app[SECURITY],
+        peer=peer(request),
+        versions=request[VERSIONS],
+        **request[BODY],
     )
     if "password" in request[BODY]:
         await request.app[REVOCATIONS].refresh()

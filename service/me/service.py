@@ -1,9 +1,10 @@
 """The use cases of the actor's own account."""
 
+from service import access
 from service.actor import Actor
 from service.auth import attempts
 from service.auth.security import Security
-from service.errors import Conflict, EmailTaken, Invalid, Unauthenticated
+from service.errors import Conflict, EmailTaken, Invalid, Refusal, Unauthenticated
 from service.postgres.pool import Connectable, Record, on_violation
 from service.postgres.queries import queries
 
@@ -21,6 +22,7 @@ async def update(
     security: Security,
     *,
     peer: str,
+    versions: list[int] | None = None,
     name: str | None = None,
     email: str | None = None,
     password: str | None = None,
@@ -28,8 +30,8 @@ async def update(
 ) -> Record:
     """Change the actor's account; a new password ends the other sessions.
 
-    Raises Invalid if the current password is missing or wrong, EmailTaken, TooManyAttempts, and Conflict if the
-    password was changed meanwhile.
+    Raises Invalid if the current password is missing or wrong, EmailTaken, TooManyAttempts, Conflict if the password
+    was changed meanwhile, and PreconditionFailed unless `versions` has the account's version or is None.
     """
     checked_hash = None
     if email is not None or password is not None:
@@ -40,21 +42,28 @@ async def update(
             user: Record | None = await queries.me.update(
                 transaction,
                 user_id=actor.user_id,
+                versions=versions,
                 checked_hash=checked_hash,
                 email=email,
                 name=name,
                 password_hash=password_hash,
             )
-        if user is None and checked_hash is None:
-            raise Unauthenticated(gone)
         if user is None:
-            raise Conflict("The password was changed meanwhile. This request changed nothing.")
+            raise await _refusal(transaction, actor, versions)
         if password_hash is not None:
             await _end_other_sessions(transaction, actor)
     if password_hash is not None:
         # Also end sessions that were opened with the old password before this was committed.
         await _end_other_sessions(db, actor)
     return user
+
+
+async def _refusal(db: Connectable, actor: Actor, versions: list[int] | None) -> Refusal:
+    """Return why an update found no row."""
+    user = await get(db, actor)
+    if versions is not None and user["version"] not in versions:
+        return access.outdated(versions, user["version"])
+    return Conflict("The password was changed meanwhile. This request changed nothing.")
 
 
 async def _end_other_sessions(db: Connectable, actor: Actor) -> None:

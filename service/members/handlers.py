@@ -10,11 +10,11 @@ from service.members.schemas import Member, MemberChange, MemberRemoval, Members
 from service.postgres.pool import Record
 from service.web.answers import Created, NoContent, Ok, Page
 from service.web.endpoint import endpoint
-from service.web.keys import ACTOR, BODY, DB, QUERY
+from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
 
 
 @endpoint(
-    Created(Member, at="members.get"),
+    Created(Member, at="members.get", etag="version"),
     body=NewMember,
     refuses=(NotFound, Forbidden, AlreadyMember, TeamFull, TeamArchived),
 )
@@ -32,27 +32,41 @@ async def page(request: web.Request, team_id: str) -> Sequence[Record]:
     return await service.page(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 
 
-@endpoint(Ok(Member), refuses=(NotFound,))
+@endpoint(Ok(Member, etag="version"), refuses=(NotFound,))
 async def get(request: web.Request, team_id: str, member_id: str) -> Record:
     """Return a member of a team, active or former."""
     return await service.get(request.app[DB], request[ACTOR], team_id, member_id)
 
 
-@endpoint(Ok(Member), body=MemberChange, refuses=(NotFound, Forbidden, LastOwner, TeamArchived))
+@endpoint(
+    Ok(Member, etag="version"),
+    body=MemberChange,
+    if_match="optional",
+    refuses=(NotFound, Forbidden, LastOwner, TeamArchived),
+)
 async def update(request: web.Request, team_id: str, member_id: str) -> Record:
     """Change a member's name or role.
 
     Owners can change everybody, admins everybody except owners, and everybody can change their own name. Only owners
     can make somebody an owner.
     """
-    return await service.update(request.app[DB], request[ACTOR], team_id, member_id, **request[BODY])
+    return await service.update(
+        request.app[DB], request[ACTOR], team_id, member_id, versions=request[VERSIONS], **request[BODY]
+    )
 
 
-@endpoint(NoContent(), query=MemberRemoval, refuses=(NotFound, Forbidden, LastOwner, OpenBalance, TeamArchived))
+@endpoint(
+    NoContent(),
+    query=MemberRemoval,
+    if_match="optional",
+    refuses=(NotFound, Forbidden, LastOwner, OpenBalance, TeamArchived),
+)
 async def delete(request: web.Request, team_id: str, member_id: str) -> None:
     """Remove a member, or leave the team.
 
     Owners can remove everybody, admins everybody except owners, and everybody can leave. If the member's balance is not
     zero, this requires `keep_balance=true`, and the balance stays open.
     """
-    await service.delete(request.app[DB], request[ACTOR], team_id, member_id, **request[QUERY])
+    await service.delete(
+        request.app[DB], request[ACTOR], team_id, member_id, versions=request[VERSIONS], **request[QUERY]
+    )

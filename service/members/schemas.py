@@ -66,3 +66,4 @@ class Member(Output):
     left_at = fields.DateTime(
         required=True, allow_none=True, metadata={"description": "When the member left; null if active."}
     )
+    version = fields.Integer(required=True)

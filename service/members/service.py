@@ -62,9 +62,20 @@ async def get(db: Connectable, actor: Actor, team_id: str, member_id: str) -> Re
 
 
 async def update(
-    db: Connectable, actor: Actor, team_id: str, member_id: str, *, name: str | None = None, role: str | None = None
+    db: Connectable,
+    actor: Actor,
+    team_id: str,
+    member_id: str,
+    *,
+    versions: list[int] | None = None,
+    name: str | None = None,
+    role: str | None = None,
 ) -> Record:
-    """Change an active member's name or role. Raises Forbidden, LastOwner, and Invalid for the role of a guest."""
+    """Change an active member's name or role.
+
+    Raises Forbidden, LastOwner, Invalid for the role of a guest, and PreconditionFailed unless `versions` has the
+    member's version or is None.
+    """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         return access.granted(
@@ -74,14 +85,23 @@ async def update(
                 user_id=actor.user_id,
                 revision=revision,
                 member_id=member_id,
+                versions=versions,
                 name=name,
                 role=role,
             )
         )
 
 
-async def delete(db: Connectable, actor: Actor, team_id: str, member_id: str, *, keep_balance: bool) -> None:
-    """Make an active member a former one. Raises Forbidden, LastOwner and OpenBalance."""
+async def delete(
+    db: Connectable,
+    actor: Actor,
+    team_id: str,
+    member_id: str,
+    *,
+    keep_balance: bool,
+    versions: list[int] | None = None,
+) -> None:
+    """Make an active member a former one. Raises Forbidden, LastOwner, OpenBalance, and PreconditionFailed."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         access.granted(
@@ -91,6 +111,7 @@ async def delete(db: Connectable, actor: Actor, team_id: str, member_id: str, *,
                 user_id=actor.user_id,
                 revision=revision,
                 member_id=member_id,
+                versions=versions,
                 keep_balance=keep_balance,
             )
         )

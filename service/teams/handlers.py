@@ -10,10 +10,10 @@ from service.teams import service
 from service.teams.schemas import NewTeam, Team, TeamChange, TeamsQuery
 from service.web.answers import Created, NoContent, Ok, Page
 from service.web.endpoint import endpoint
-from service.web.keys import ACTOR, BODY, DB, QUERY
+from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
 
 
-@endpoint(Created(Team, at="teams.get"), body=NewTeam)
+@endpoint(Created(Team, at="teams.get", etag="version.revision"), body=NewTeam)
 async def create(request: web.Request) -> Record:
     """Create a team; you become its first owner."""
     return await service.create(request.app[DB], request[ACTOR], **request[BODY])
@@ -25,22 +25,27 @@ async def page(request: web.Request) -> Sequence[Record]:
     return await service.page(request.app[DB], request[ACTOR], **request[QUERY])
 
 
-@endpoint(Ok(Team), refuses=(NotFound,))
+@endpoint(Ok(Team, etag="version.revision"), refuses=(NotFound,))
 async def get(request: web.Request, team_id: str) -> Record:
     """Return one of your teams."""
     return await service.get(request.app[DB], request[ACTOR], team_id)
 
 
-@endpoint(Ok(Team), body=TeamChange, refuses=(NotFound, Forbidden, TeamArchived))
+@endpoint(
+    Ok(Team, etag="version.revision"),
+    body=TeamChange,
+    if_match="optional",
+    refuses=(NotFound, Forbidden, TeamArchived),
+)
 async def update(request: web.Request, team_id: str) -> Record:
     """Change a team; only owners and admins can."""
-    return await service.update(request.app[DB], request[ACTOR], team_id, **request[BODY])
+    return await service.update(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS], **request[BODY])
 
 
-@endpoint(NoContent(), refuses=(NotFound, Forbidden))
+@endpoint(NoContent(), if_match="optional", refuses=(NotFound, Forbidden))
 async def delete(request: web.Request, team_id: str) -> None:
     """Delete a team for all its members; only owners can.
 
     The team is no longer shown anywhere; the database keeps its rows.
     """
-    await service.delete(request.app[DB], request[ACTOR], team_id)
+    await service.delete(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS])

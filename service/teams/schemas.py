@@ -41,6 +41,7 @@ class Team(Output):
     currency = fields.String(required=True)
     member_id = fields.UUID(required=True, metadata={"description": "Your member id."})
     role = fields.String(required=True, metadata={"enum": roles})
-    revision = fields.Integer(required=True)
+    revision = fields.Integer(required=True, metadata={"description": "Counts all writes to the team."})
+    version = fields.Integer(required=True, metadata={"description": "Counts the changes of the team itself."})
     archived_at = fields.DateTime(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)

@@ -37,13 +37,15 @@ async def update(
     actor: Actor,
     team_id: str,
     *,
+    versions: list[int] | None = None,
     name: str | None = None,
     currency: str | None = None,
     archived: bool | None = None,
 ) -> Record:
     """Change a team; only owners and admins may. In an archived team, only `archived` can be changed.
 
-    Raises Invalid for a currency that no new team may choose, unless it is the team's already.
+    Raises Invalid for a currency that no new team may choose, unless it is the team's already, and PreconditionFailed
+    unless `versions` has the team's version or is None.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
@@ -59,6 +61,7 @@ async def update(
                 team_id=team_id,
                 user_id=actor.user_id,
                 revision=revision,
+                versions=versions,
                 name=name,
                 currency=currency,
                 archived=archived,
@@ -66,10 +69,12 @@ async def update(
         )
 
 
-async def delete(db: Connectable, actor: Actor, team_id: str) -> None:
-    """Mark a team as deleted; only owners may."""
+async def delete(db: Connectable, actor: Actor, team_id: str, *, versions: list[int] | None = None) -> None:
+    """Mark a team as deleted; only owners may. Raises PreconditionFailed as `update` does."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         access.granted(
-            await queries.teams.delete(transaction, team_id=team_id, user_id=actor.user_id, revision=revision)
+            await queries.teams.delete(
+                transaction, team_id=team_id, user_id=actor.user_id, revision=revision, versions=versions
+            )
         )

@@ -4,6 +4,7 @@ select
     user_id,
     email,
     name,
+    version,
     created_at
 from users
 where

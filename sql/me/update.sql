@@ -1,16 +1,20 @@
--- name: update(user_id, checked_hash, email, name, password_hash)^
--- Change the actor's account; null leaves a field unchanged. No row if the checked password is no longer the account's.
+-- name: update(user_id, versions, checked_hash, email, name, password_hash)^
+-- Change the actor's account; null leaves a field unchanged. No row if its version is not in `versions` (null accepts
+-- any), or if the checked password is no longer the account's.
 update users
 set
     email = coalesce(:email, users.email),
     name = coalesce(:name, users.name),
-    password_hash = coalesce(:password_hash, users.password_hash)
+    password_hash = coalesce(:password_hash, users.password_hash),
+    version = users.version + 1
 where
     user_id = :user_id
     and deleted_at is null
+    and (:versions::integer[] is null or version = any(:versions))
     and (:checked_hash::text is null or password_hash = :checked_hash)
 returning
     user_id,
     email,
     name,
+    version,
     created_at;

@@ -64,14 +64,16 @@ member as (
         set
             role = excluded.role,
             joined_at = excluded.joined_at,
-            left_at = null
+            left_at = null,
+            version = members.version + 1
     returning
         member_id,
         user_id,
         name,
         role,
         joined_at,
-        left_at
+        left_at,
+        version
 ),
 
 history as (

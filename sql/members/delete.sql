@@ -1,6 +1,7 @@
--- name: delete(team_id, user_id, revision, member_id, keep_balance)^
+-- name: delete(team_id, user_id, revision, member_id, versions, keep_balance)^
 -- Make an active member a former one, or return the refusal. Owners can remove everybody, admins everybody except
--- owners, and everybody themselves. Runs while the team is locked.
+-- owners, and everybody themselves. The member's version must be in `versions` (null accepts any). Runs while the team is
+-- locked.
 with
 actor as (
     select actors.*
@@ -13,7 +14,8 @@ actor as (
 target as (
     select
         members.member_id,
-        members.role
+        members.role,
+        members.version
     from members
     where
         members.team_id = :team_id
@@ -42,6 +44,7 @@ verdict as (
         actor.member_id as actor_id,
         actor.role as actor_role,
         balance.balances,
+        target.version,
         case
             when actor.is_archived then 'team-archived'
             when target.member_id is null then 'no-such-member'
@@ -49,6 +52,7 @@ verdict as (
             when actor.role <> 'owner' and target.role = 'owner' then 'owners-change-owners'
             when target.role = 'owner' and owners.number = 1 then 'last-owner'
             when balance.balances is not null and not :keep_balance then 'open-balance'
+            when target.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
     from actor
     cross join owners
@@ -58,7 +62,9 @@ verdict as (
 
 former as (
     update members
-    set left_at = now()
+    set
+        left_at = now(),
+        version = members.version + 1
     from verdict
     where
         members.team_id = :team_id
@@ -70,7 +76,8 @@ former as (
         members.name,
         members.role,
         members.joined_at,
-        members.left_at
+        members.left_at,
+        members.version
 ),
 
 history as (
@@ -89,5 +96,7 @@ history as (
 select
     refusal,
     actor_role,
-    balances
+    balances,
+    version as current_version,
+    :versions::integer[] as sent_versions
 from verdict;

@@ -6,7 +6,8 @@ select
     name,
     role,
     joined_at,
-    left_at
+    left_at,
+    version
 from members
 where
     team_id = :team_id

@@ -1,6 +1,7 @@
--- name: update(team_id, user_id, revision, member_id, name, role)^
+-- name: update(team_id, user_id, revision, member_id, versions, name, role)^
 -- Change an active member's name or role, or return the refusal; null leaves a field unchanged. Owners can change
--- everybody, admins everybody except owners, and everybody their own name. Runs while the team is locked.
+-- everybody, admins everybody except owners, and everybody their own name. The member's version must be in `versions`
+-- (null accepts any). Runs while the team is locked.
 with
 actor as (
     select actors.*
@@ -14,6 +15,7 @@ before as (
     select
         members.member_id,
         members.role,
+        members.version,
         to_jsonb(members) as record
     from members
     where
@@ -34,6 +36,8 @@ verdict as (
     select
         actor.member_id as actor_id,
         actor.role as actor_role,
+        before.version,
+        before.record,
         case
             when actor.is_archived then 'team-archived'
             when before.member_id is null then 'no-such-member'
@@ -42,6 +46,7 @@ verdict as (
             when actor.role <> 'owner' and 'owner' in (before.role, :role) then 'owners-change-owners'
             when before.role = 'guest' and :role::text is not null then 'guests-have-no-role'
             when before.role = 'owner' and :role::text <> 'owner' and owners.number = 1 then 'last-owner'
+            when before.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
     from actor
     cross join owners
@@ -52,9 +57,9 @@ member as (
     update members
     set
         name = coalesce(:name, members.name),
-        role = coalesce(:role, members.role)
+        role = coalesce(:role, members.role),
+        version = members.version + 1
     from verdict
-    cross join before
     where
         members.team_id = :team_id
         and members.member_id = :member_id
@@ -66,7 +71,8 @@ member as (
         members.role,
         members.joined_at,
         members.left_at,
-        before.record
+        members.version,
+        verdict.record
 ),
 
 history as (
@@ -86,6 +92,8 @@ history as (
 select
     member.*,
     verdict.refusal,
-    verdict.actor_role
+    verdict.actor_role,
+    verdict.version as current_version,
+    :versions::integer[] as sent_versions
 from verdict
 left join member on true;

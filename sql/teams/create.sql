@@ -14,6 +14,7 @@ team as (
         currency,
         revision,
         archived_at,
+        version,
         created_at
 ),
 

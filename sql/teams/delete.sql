@@ -1,21 +1,29 @@
--- name: delete(team_id, user_id, revision)^
--- Mark a team as deleted, or return the refusal: it is hidden from everybody, but its rows stay. Runs while the team is
--- locked.
+-- name: delete(team_id, user_id, revision, versions)^
+-- Mark a team as deleted, or return the refusal: it is hidden from everybody, but its rows stay. Its version must be in
+-- `versions` (null accepts any). Runs while the team is locked.
 with
 verdict as (
     select
-        member_id,
-        role,
-        case when role <> 'owner' then 'owners-only' end as refusal
+        actors.member_id,
+        actors.role,
+        teams.version,
+        case
+            when actors.role <> 'owner' then 'owners-only'
+            when teams.version <> all(:versions::integer[]) then 'other-version'
+        end as refusal
     from actors
+    cross join teams
     where
-        team_id = :team_id
-        and user_id = :user_id
+        actors.team_id = :team_id
+        and actors.user_id = :user_id
+        and teams.team_id = :team_id
 ),
 
 team as (
     update teams
-    set deleted_at = now()
+    set
+        version = teams.version + 1,
+        deleted_at = now()
     from verdict
     where
         teams.team_id = :team_id
@@ -37,5 +45,7 @@ history as (
 
 select
     refusal,
-    role as actor_role
+    role as actor_role,
+    version as current_version,
+    :versions::integer[] as sent_versions
 from verdict;

@@ -8,6 +8,7 @@ select
     actors.role,
     teams.revision,
     teams.archived_at,
+    teams.version,
     teams.created_at
 from actors
 inner join teams on actors.team_id = teams.team_id

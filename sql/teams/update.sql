@@ -1,6 +1,6 @@
--- name: update(team_id, user_id, revision, name, currency, archived)^
--- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before any
--- other change. Runs while the team is locked.
+-- name: update(team_id, user_id, revision, versions, name, currency, archived)^
+-- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before its name
+-- or currency can change. Its version must be in `versions` (null accepts any). Runs while the team is locked.
 with
 actor as (
     select actors.*
@@ -10,22 +10,33 @@ actor as (
         and user_id = :user_id
 ),
 
-verdict as (
-    select
-        member_id,
-        role,
-        case
-            when not can_manage then 'managers-only'
-            when is_archived and :archived::boolean is not false and coalesce(:name, :currency) is not null
-                then 'team-archived'
-        end as refusal
-    from actor
-),
-
 before as (
-    select to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
+    select
+        teams.name,
+        teams.currency,
+        teams.version,
+        to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
     from teams
     where teams.team_id = :team_id
+),
+
+verdict as (
+    select
+        actor.member_id,
+        actor.role,
+        before.version,
+        before.record,
+        case
+            when not actor.can_manage then 'managers-only'
+            when
+                actor.is_archived
+                and :archived::boolean is not false
+                and (:name <> before.name or :currency <> before.currency)
+                then 'team-archived'
+            when before.version <> all(:versions::integer[]) then 'other-version'
+        end as refusal
+    from actor
+    cross join before
 ),
 
 team as (
@@ -36,9 +47,9 @@ team as (
         archived_at = case
             when :archived::boolean is null then teams.archived_at
             when :archived::boolean then coalesce(teams.archived_at, (select now()))
-        end
+        end,
+        version = teams.version + 1
     from verdict
-    cross join before
     where
         teams.team_id = :team_id
         and verdict.refusal is null
@@ -48,8 +59,9 @@ team as (
         teams.currency,
         teams.revision,
         teams.archived_at,
+        teams.version,
         teams.created_at,
-        before.record
+        verdict.record
 ),
 
 history as (
@@ -71,6 +83,8 @@ select
     verdict.member_id,
     verdict.role,
     verdict.refusal,
-    verdict.role as actor_role
+    verdict.role as actor_role,
+    verdict.version as current_version,
+    :versions::integer[] as sent_versions
 from verdict
 left join team on true;

@@ -1,0 +1,3 @@
+alter table members drop column version;
+alter table teams drop column version;
+alter table users drop column version;
