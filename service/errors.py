@@ -125,7 +125,10 @@ class TeamFull(Conflict):
 
 
 class TeamArchived(Conflict):
-    """The team is archived, so it is read-only. To restore it, PATCH the team with `{"archived": false}`."""
+    """The team is archived: it takes no expenses, no new members, and no other name or currency.
+
+    To restore it, PATCH the team with `{"archived": false}`. Members can leave, and can be changed and removed.
+    """
 
 
 class LastOwner(Conflict):

@@ -212,7 +212,7 @@ BODIES = {
 }
 page = {"/limit": limit, "/after": cursor}
 QUERIES = {
-    "teams.page": page,
+    "teams.page": page | {"/status": choice("active", "archived", "all")},
     "members.page": page | {"/status": choice("active", "former", "all")},
     "members.delete": {"/keep_balance": flag_word},
     "expenses.page": page

@@ -42,7 +42,7 @@ async def get(request: web.Request, team_id: str, member_id: str) -> Record:
     Ok(Member, etag="version"),
     body=MemberChange,
     if_match="optional",
-    refuses=(NotFound, Forbidden, LastOwner, TeamArchived),
+    refuses=(NotFound, Forbidden, LastOwner),
 )
 async def update(request: web.Request, team_id: str, member_id: str) -> Record:
     """Change a member's name or role.
@@ -59,13 +59,13 @@ async def update(request: web.Request, team_id: str, member_id: str) -> Record:
     NoContent(),
     query=MemberRemoval,
     if_match="optional",
-    refuses=(NotFound, Forbidden, LastOwner, OpenBalance, TeamArchived),
+    refuses=(NotFound, Forbidden, LastOwner, OpenBalance),
 )
 async def delete(request: web.Request, team_id: str, member_id: str) -> None:
     """Remove a member, or leave the team.
 
-    Owners can remove everybody, admins everybody except owners, and everybody can leave. If the member's balance is not
-    zero, this requires `keep_balance=true`, and the balance stays open.
+    Owners can remove everybody, admins everybody except owners, and everybody can leave, also an archived team. If the
+    member's balance is not zero, this requires `keep_balance=true`, and the balance stays open.
     """
     await service.delete(
         request.app[DB], request[ACTOR], team_id, member_id, versions=request[VERSIONS], **request[QUERY]

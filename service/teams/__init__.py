@@ -1,5 +1,7 @@
 """Teams: people who share expenses, with a default currency.
 
-The creator is the first owner. `revision` counts the team's writes: whoever has seen a revision has seen all before it.
-An archived team can be read but not written to; a deleted team is hidden from everybody.
+The creator is the first owner. `revision` counts the team's writes: whoever has seen a revision has seen all before it;
+`version` counts the changes of the team itself. An archived team takes no expenses, no new members, and no other name
+or currency, but it holds nobody: members are changed and removed, and leave, as ever. A deleted team is hidden from
+everybody.
 """

@@ -21,7 +21,7 @@ async def create(request: web.Request) -> Record:
 
 @endpoint(Page(Team, by="team_id"), query=TeamsQuery)
 async def page(request: web.Request) -> Sequence[Record]:
-    """List your teams, newest first."""
+    """List your teams, newest first: all, or those that are or are not archived."""
     return await service.page(request.app[DB], request[ACTOR], **request[QUERY])
 
 
@@ -38,7 +38,10 @@ async def get(request: web.Request, team_id: str) -> Record:
     refuses=(NotFound, Forbidden, TeamArchived),
 )
 async def update(request: web.Request, team_id: str) -> Record:
-    """Change a team; only owners and admins can."""
+    """Change a team; only owners and admins can.
+
+    While it is archived it takes no expenses, no new members, and no other name or currency.
+    """
     return await service.update(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS], **request[BODY])
 
 

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from service.web.fields import Currency, Flag
+from service.web.fields import Choice, Currency, Flag
 from service.web.paging import PageQuery
 from service.web.schemas import Change, Input, Output
 from service.web.text import Text
@@ -26,11 +26,15 @@ class TeamChange(Change):
 
     name = Text(1, 100)
     currency = Currency(metadata={"description": "The default for new expenses; existing ones keep theirs."})
-    archived = Flag(metadata={"description": "Whether the team is read-only."})
+    archived = Flag(
+        metadata={"description": "Whether the team is closed to expenses and new members. Members can leave it."}
+    )
 
 
 class TeamsQuery(PageQuery):
-    """How to page through teams."""
+    """Which teams to list."""
+
+    status = Choice("active", "archived", "all", load_default="all")
 
 
 class Team(Output):

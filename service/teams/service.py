@@ -18,10 +18,11 @@ async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> 
     return team
 
 
-async def page(db: Connectable, actor: Actor, *, limit: int, after: tuple[None, str]) -> Sequence[Record]:
+async def page(db: Connectable, actor: Actor, *, status: str, limit: int, after: tuple[None, str]) -> Sequence[Record]:
     """Return the actor's teams after `after`, newest first: up to `limit`, and one more if there are more."""
     _, after_id = after
-    return [row async for row in queries.teams.page(db, user_id=actor.user_id, after_id=after_id, size=limit + 1)]
+    rows = queries.teams.page(db, user_id=actor.user_id, status=status, after_id=after_id, size=limit + 1)
+    return [row async for row in rows]
 
 
 async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
@@ -42,7 +43,7 @@ async def update(
     currency: str | None = None,
     archived: bool | None = None,
 ) -> Record:
-    """Change a team; only owners and admins may. In an archived team, only `archived` can be changed.
+    """Change a team; only owners and admins may. An archived team keeps its name and currency.
 
     Raises Invalid for a currency that no new team may choose, unless it is the team's already, and PreconditionFailed
     unless `versions` has the team's version or is None.

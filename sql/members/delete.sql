@@ -1,7 +1,7 @@
 -- name: delete(team_id, user_id, revision, member_id, versions, keep_balance)^
 -- Make an active member a former one, or return the refusal. Owners can remove everybody, admins everybody except
--- owners, and everybody themselves. The member's version must be in `versions` (null accepts any). Runs while the team is
--- locked.
+-- owners, and everybody themselves, also in an archived team. The member's version must be in `versions` (null accepts
+-- any). Runs while the team is locked.
 with
 actor as (
     select actors.*
@@ -46,7 +46,6 @@ verdict as (
         balance.balances,
         target.version,
         case
-            when actor.is_archived then 'team-archived'
             when target.member_id is null then 'no-such-member'
             when not actor.can_manage and actor.member_id <> target.member_id then 'managers-only'
             when actor.role <> 'owner' and target.role = 'owner' then 'owners-change-owners'

@@ -1,7 +1,8 @@
 -- name: update(team_id, user_id, revision, member_id, versions, name, role)^
 -- Change an active member's name or role, or return the refusal; null leaves a field unchanged. Owners can change
 -- everybody, admins everybody except owners, and everybody their own name. The member's version must be in `versions`
--- (null accepts any). Runs while the team is locked.
+-- (null accepts any). Also in an archived team, so that its last owner can hand it over and leave. Runs while the team is
+-- locked.
 with
 actor as (
     select actors.*
@@ -39,7 +40,6 @@ verdict as (
         before.version,
         before.record,
         case
-            when actor.is_archived then 'team-archived'
             when before.member_id is null then 'no-such-member'
             when not actor.can_manage and (:role::text is not null or actor.member_id <> before.member_id)
                 then 'managers-only'

@@ -152,10 +152,35 @@ async def test_it_refuses_another_word_than_true_or_false(flat, subtests):
             assert (await flat.owner.delete(f"{flat.path}/members/{guest}?{query}")).status == 422
 
 
-async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat):
-    guest = await flat.guest()
+@pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer"])
+async def test_everybody_leaves_an_archived_team(bob, flat, db, role):
+    bob_id = await flat.add(bob, role)
     await flat.owner.patch(flat.path, {"archived": True})
-    answer = await flat.owner.delete(f"{flat.path}/members/{guest}")
-    assert (answer.status, answer.body["type"]) == (409, "/problems/team-archived")
+    assert len((await bob.get("/v1/teams")).body["items"]) == 1
+    assert (await bob.delete(f"{flat.path}/members/{bob_id}")).status == 204
+    assert (await bob.get("/v1/teams")).body["items"] == []
+    assert await present(db, flat) == {flat.owner_id}
+    assert await db.fetchval("select action from revisions order by revision desc limit 1") == "members.delete"
+
+
+async def test_the_rules_of_leaving_hold_in_an_archived_team(bob, flat, db):
+    bob_id = await flat.add(bob)
+    guest = await flat.guest()
+    await flat.spend(1000, participants=[{"member_id": bob_id}])
+    await flat.owner.patch(flat.path, {"archived": True})
+    mine = f"{flat.path}/members/{bob_id}"
+    answer = await bob.delete(mine)
+    assert (answer.status, answer.body["balances"]) == (409, [{"currency": "EUR", "net": -1000}])
+    assert (await bob.delete(f"{flat.path}/members/{guest}")).status == 403
+    assert (await bob.delete(f"{mine}?keep_balance=true")).status == 204
+    assert (await flat.owner.delete(f"{flat.path}/members/{guest}")).status == 204
+    answer = await flat.owner.delete(f"{flat.path}/members/{flat.owner_id}?keep_balance=true")
+    assert (answer.status, answer.body["type"]) == (409, "/problems/last-owner")
+    assert await present(db, flat) == {flat.owner_id}
+    assert await flat.nets() == {flat.owner_id: 1000, bob_id: -1000}
+
+
+async def test_it_finds_nobody_in_a_deleted_team(flat):
+    guest = await flat.guest()
     await flat.owner.delete(flat.path)
     assert (await flat.owner.delete(f"{flat.path}/members/{guest}")).status == 404

@@ -135,9 +135,20 @@ async def test_it_refuses_what_is_no_change(flat, subtests):
             assert (answer.body["errors"][0]["pointer"], answer.body["errors"][0]["code"]) == (pointer, code)
 
 
-async def test_it_refuses_an_archived_team_and_finds_no_deleted_one(flat):
-    path = f"{flat.path}/members/{flat.owner_id}"
+async def test_the_last_owner_hands_over_an_archived_team_and_leaves(bob, flat, db):
+    bob_id, path = await flat.add(bob), f"{flat.path}/members/{flat.owner_id}"
     await flat.owner.patch(flat.path, {"archived": True})
-    assert (await flat.owner.patch(path, {"name": "Anna"})).body["type"] == "/problems/team-archived"
+    assert (await flat.owner.delete(path)).body["type"] == "/problems/last-owner"
+    assert (await flat.owner.patch(f"{flat.path}/members/{bob_id}", {"role": "owner"})).status == 200
+    assert (await flat.owner.delete(path)).status == 204
+    assert await rows(db, flat) == {flat.owner_id: ("Ann", "owner"), bob_id: ("Bob", "owner")}
+    assert (await bob.get(flat.path)).body["role"] == "owner"
+
+
+async def test_it_takes_a_name_in_an_archived_team_and_finds_no_deleted_one(bob, flat):
+    path = f"{flat.path}/members/{await flat.add(bob, 'viewer')}"
+    await flat.owner.patch(flat.path, {"archived": True})
+    assert (await bob.patch(path, {"name": "Robert"})).body["name"] == "Robert"
+    assert (await bob.patch(path, {"role": "admin"})).status == 403
     await flat.owner.delete(flat.path)
     assert (await flat.owner.patch(path, {"name": "Anna"})).status == 404

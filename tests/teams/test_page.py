@@ -63,10 +63,33 @@ async def test_it_leaves_out_deleted_teams_and_those_that_the_actor_left(ann, bo
     assert await names(bob) == ["Trip"]
 
 
-async def test_it_lists_archived_teams(ann, flat):
-    await ann.patch(flat.path, {"archived": True})
-    [team] = (await ann.get("/v1/teams")).body["items"]
-    assert team["archived_at"] is not None
+async def test_it_lists_active_archived_or_all_teams(ann, bob):
+    for name in ("Flat", "Trip", "House", "Boat"):
+        team = await (bob if name == "Boat" else ann).team(name)
+        if name in {"Trip", "Boat"}:
+            await team.owner.patch(team.path, {"archived": True})
+    assert await names(ann) == ["House", "Trip", "Flat"]
+    assert await names(ann, "?status=all") == ["House", "Trip", "Flat"]
+    assert await names(ann, "?status=active") == ["House", "Flat"]
+    assert await names(ann, "?status=archived") == ["Trip"]
+
+
+async def test_it_keeps_the_status_in_the_link(ann):
+    for number in range(5):
+        team = await ann.team(f"Team {number}")
+        await ann.patch(team.path, {"archived": number != 2})
+    found, path = [], "/v1/teams?status=archived&limit=2"
+    while path:
+        answer = await ann.get(path)
+        found += [team["name"] for team in answer.body["items"]]
+        path = answer.headers["Link"].split(">")[0].strip("<") if answer.body["next"] else ""
+        assert not path or "status=archived" in path
+    assert found == ["Team 4", "Team 3", "Team 1", "Team 0"]
+
+
+async def test_it_refuses_a_status_that_it_does_not_know(ann):
+    answer = await ann.get("/v1/teams?status=former")
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/status")
 
 
 async def test_it_refuses_a_limit_that_is_no_number_from_one(ann, subtests):
