@@ -83,6 +83,9 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
         "/email", "no_account", "No account has this address. To add a guest instead, send a `name`."
     ),
     "guests-have-no-role": lambda _: Invalid.at("/role", "guest", "A guest has no role."),
+    "accounts-are-no-guests": lambda _: Invalid.at(
+        "/role", "invalid", "A member with an account is no guest. This must be one of: owner, admin, member, viewer."
+    ),
     "already-member": lambda _: AlreadyMember(),
     "team-full": lambda decided: TeamFull(f"The team has {decided['members']} members, which is the maximum."),
     "no-such-member": lambda _: NotFound("The team has no such active member."),

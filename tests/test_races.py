@@ -447,6 +447,20 @@ async def test_no_session_opens_with_a_password_that_was_changed_meanwhile(serve
 
 
 @pytest.mark.parametrize("guarded", [False, True])
+async def test_an_old_address_does_not_come_back_without_a_password(ann, db, monkeypatch, *, guarded):
+    if not guarded:
+        without(monkeypatch, "me.update", [("then email = coalesce(:email, email)", "then :email::text is not null")])
+    async with db.transaction():
+        await db.execute("update users set email = 'anna@example.com'")
+        # Where this is sent, it is still the address that there is, which needs no password.
+        changing = asyncio.create_task(ann.patch("/v1/me", {"email": ann.email}))
+        await wait_for(db, 1)
+    answer = await changing
+    assert answer.status == (422 if guarded else 200)
+    assert await db.fetchval("select email from users") == ("anna@example.com" if guarded else ann.email)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
 async def test_no_session_of_the_old_password_outlives_its_change(served, ann, db, monkeypatch, *, guarded):
     if not guarded:
         # That after the commit; the one within it goes on.

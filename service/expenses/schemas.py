@@ -9,7 +9,7 @@ from service.expenses.splits import modes
 from service.members import members_max
 from service.web.fields import Amount, Choice, Currency, Day, Identifier, Part, Reason, Several, SpentOn
 from service.web.paging import PageQuery
-from service.web.schemas import Change, Input, Output
+from service.web.schemas import Change, Input, Output, ReadOnly
 from service.web.text import Text
 
 # One payer for now; the shape already allows more.
@@ -24,10 +24,13 @@ class Payer(Input):
 
 
 class Participant(Input):
-    """A member who takes part and, with the exact split, their share of the amount."""
+    """A member who takes part, and their share of the amount."""
 
     member_id = Identifier(required=True)
-    amount = Amount(minimum=0, metadata={"description": "Only with the exact split."})
+    amount = Amount(
+        minimum=0,
+        metadata={"description": "Required with the exact split; otherwise only as the split computes it."},
+    )
 
 
 class ExpenseFields(Input):
@@ -74,6 +77,12 @@ class ExpenseChange(ExpenseFields, Change):
 
     example = {"amount": 9500}
 
+    expense_id = ReadOnly()
+    created_by = ReadOnly()
+    version = ReadOnly()
+    created_at = ReadOnly()
+    updated_at = ReadOnly()
+
 
 class ExpensesQuery(PageQuery):
     """Which expenses to list, and in which order."""
@@ -84,7 +93,15 @@ class ExpensesQuery(PageQuery):
     spent_from = Day(metadata={"description": "The earliest `spent_on`."})
     spent_to = Day(metadata={"description": "The latest `spent_on`."})
     q = Text(1, 200, metadata={"description": "Text to find in the description, ignoring case."})
-    sort = Choice("spent_on", "created_at", load_default="spent_on", metadata={"description": "Newest first."})
+    sort = Choice(
+        "spent_on",
+        "created_at",
+        load_default="spent_on",
+        metadata={
+            "description": "Newest first. By `created_at`, which never changes, pages neither skip nor repeat an "
+            "expense; by `spent_on`, one whose day is changed between two pages can be missing or come twice."
+        },
+    )
 
 
 class Share(Output):

@@ -13,6 +13,7 @@ from service.expenses.splits import Division, divide, named, refuse_without_part
 from service.money import why_not
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
+from service.read_only import check_read_only
 
 # A page with filters looks at so many expenses before it searches by an index. The first is faster for filters that
 # match often, the second for those that match rarely.
@@ -145,12 +146,19 @@ async def get(db: Connectable, actor: Actor, team_id: str, expense_id: str) -> R
 
 
 async def update(
-    db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None, **changes: Any
+    db: Connectable,
+    actor: Actor,
+    team_id: str,
+    expense_id: str,
+    *,
+    versions: list[int] | None,
+    read_only: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> Record:
     """Change an expense if its version is in `versions`, or `versions` is None.
 
     Members may change what they recorded, admins everything. Former members who take part already may stay. Raises
-    PreconditionFailed, and Invalid as `create` does.
+    PreconditionFailed, and Invalid as `create` does, or for a field in `read_only` that is not as it is stored.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
@@ -159,6 +167,7 @@ async def update(
                 transaction, team_id=team_id, user_id=actor.user_id, expense_id=expense_id, versions=versions
             )
         )
+        check_read_only(read_only, dict(current))
         await _check_currency(transaction, team_id, changes.get("currency", current["currency"]))
         division = await _divide_again(transaction, team_id, expense_id, current, changes)
         changed: Record = await queries.expenses.update(

@@ -61,12 +61,12 @@ def divide(
     """Compute who paid and who owes how much of an expense.
 
     If `payers` is given, `payer` is ignored. Raises Invalid if a member is not allowed or is listed twice, an amount is
-    missing or not allowed, or the amounts do not add up to the expense's.
+    missing or is not what the split computes, or the amounts do not add up to the expense's.
     """
     mode = modes[split]
     paid = {payer: amount} if payers is None else _exact_payers(amount, payers)
-    _check_taken(split, mode, participants)
     owed = mode.divide(expense_id, amount, participants)
+    _check_amounts(split, participants, owed)
     for pointer, shares in (("/payer" if payers is None else "/payers", paid), ("/participants", owed)):
         for member_id in shares:
             if member_id not in allowed:
@@ -81,7 +81,7 @@ def divide(
             raise AssertionError(f"a split of {amount} came to {shares}")
     # A single payer paid the whole amount, even if the amount is changed later.
     typed_payers = {"payer": next(iter(paid))} if len(paid) == 1 else {"payers": payers}
-    return Division(split, typed_payers | {"participants": participants}, paid, owed)
+    return Division(split, typed_payers | {"participants": taken(split, participants)}, paid, owed)
 
 
 def refuse_without_participants(split: str) -> None:
@@ -127,15 +127,19 @@ def _summed(amount: int, parts: Parts, name: str, subject: str) -> Shares:
     return shares
 
 
-def _check_taken(split: str, mode: Mode, participants: Parts) -> None:
+def _check_amounts(split: str, participants: Parts, owed: Shares) -> None:
+    """Refuse amounts that the split computes, unless they are as it computes them: so an expense can be sent back."""
+    if "amount" in modes[split].takes:
+        return
     for index, participant in enumerate(participants):
-        for name in participant:
-            if name != "member_id" and name not in mode.takes:
-                raise Invalid.at(
-                    f"/participants/{index}/{name}",
-                    "not_in_split",
-                    f'The {split} split computes the amounts; leave this out, or send `"split": "exact"`.',
-                )
+        computed = owed[participant["member_id"]]
+        if participant.get("amount", computed) != computed:
+            raise Invalid.at(
+                f"/participants/{index}/amount",
+                "not_in_split",
+                f"The {split} split makes this {computed}, and {participant['amount']} was sent. Leave the amounts "
+                'out, or send `"split": "exact"`.',
+            )
 
 
 def _ids(parts: Parts, name: str) -> list[str]:

@@ -6,12 +6,12 @@ from typing import Any
 from marshmallow import fields, validates_schema
 
 from service.auth.schemas import Password, User
-from service.web.schemas import Change
+from service.web.schemas import Change, ReadOnly
 from service.web.text import Email, Text
 
 
 class AccountChange(Change):
-    """The fields to change; all others stay unchanged. A new address or password needs the current password."""
+    """The fields to change; all others stay unchanged. Another address or a password needs the current password."""
 
     example = {"name": "Ada Lovelace"}
 
@@ -19,6 +19,9 @@ class AccountChange(Change):
     email = Email()
     password = Password()
     current_password = Password(1)
+    user_id = ReadOnly()
+    version = ReadOnly()
+    created_at = ReadOnly()
 
     @validates_schema
     def check_any(self, data: Mapping[str, Any], **_: Any) -> None:

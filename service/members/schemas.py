@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from service.teams.schemas import roles
 from service.web.fields import Choice, QueryFlag, Reason
 from service.web.paging import PageQuery, first_id
-from service.web.schemas import Change, Input, Output
+from service.web.schemas import Change, Input, Output, ReadOnly
 from service.web.text import Email, Text
 
 
@@ -36,7 +36,12 @@ class MemberChange(Change):
     example = {"name": "Granny"}
 
     name = Text(1, 100)
-    role = Choice(*roles)
+    role = Choice(*roles, "guest", metadata={"description": "`guest` only for a guest, who keeps it."})
+    member_id = ReadOnly()
+    user_id = ReadOnly()
+    joined_at = ReadOnly()
+    left_at = ReadOnly()
+    version = ReadOnly()
 
 
 class MembersQuery(PageQuery):

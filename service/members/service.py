@@ -1,6 +1,7 @@
 """The use cases of a team's members."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from service import access
 from service.actor import Actor
@@ -8,6 +9,7 @@ from service.errors import NotFound
 from service.members import members_max
 from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
+from service.read_only import check_read_only
 
 
 async def create(
@@ -70,15 +72,16 @@ async def update(
     versions: list[int] | None = None,
     name: str | None = None,
     role: str | None = None,
+    read_only: Mapping[str, Any] | None = None,
 ) -> Record:
     """Change an active member's name or role.
 
-    Raises Forbidden, LastOwner, Invalid for the role of a guest, and PreconditionFailed unless `versions` has the
-    member's version or is None.
+    Raises Forbidden, LastOwner, PreconditionFailed unless `versions` has the member's version or is None, and Invalid
+    for the role of a guest, or a field in `read_only` that is not as it is stored.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
-        return access.granted(
+        member = access.granted(
             await queries.members.update(
                 transaction,
                 team_id=team_id,
@@ -90,6 +93,9 @@ async def update(
                 role=role,
             )
         )
+        # What is refused here is undone with the transaction.
+        check_read_only(read_only, dict(member) | {"version": member["current_version"]})
+    return member
 
 
 async def delete(

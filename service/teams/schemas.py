@@ -4,7 +4,7 @@ from marshmallow import fields
 
 from service.web.fields import Choice, Currency, Flag
 from service.web.paging import PageQuery
-from service.web.schemas import Change, Input, Output
+from service.web.schemas import Change, Input, Output, ReadOnly
 from service.web.text import Text
 
 roles = ["owner", "admin", "member", "viewer"]
@@ -29,6 +29,13 @@ class TeamChange(Change):
     archived = Flag(
         metadata={"description": "Whether the team is closed to expenses and new members. Members can leave it."}
     )
+    team_id = ReadOnly()
+    member_id = ReadOnly()
+    role = ReadOnly()
+    revision = ReadOnly()
+    version = ReadOnly()
+    archived_at = ReadOnly()
+    created_at = ReadOnly()
 
 
 class TeamsQuery(PageQuery):

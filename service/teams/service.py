@@ -1,6 +1,7 @@
 """The use cases of teams."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from service import access
 from service.actor import Actor
@@ -8,6 +9,7 @@ from service.errors import Invalid, NotFound, Unauthenticated
 from service.money import why_not
 from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
+from service.read_only import check_read_only
 
 
 async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> Record:
@@ -42,11 +44,13 @@ async def update(
     name: str | None = None,
     currency: str | None = None,
     archived: bool | None = None,
+    read_only: Mapping[str, Any] | None = None,
 ) -> Record:
     """Change a team; only owners and admins may. An archived team keeps its name and currency.
 
-    Raises Invalid for a currency that no new team may choose, unless it is the team's already, and PreconditionFailed
-    unless `versions` has the team's version or is None.
+    Raises PreconditionFailed unless `versions` has the team's version or is None; Invalid if a field in `read_only` is
+    not as it is stored (for the revision, which other writes count as well, any that the team has had will do), and for
+    a currency that no new team may choose, unless it is the team's already.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
@@ -56,7 +60,7 @@ async def update(
             and currency != (await get(transaction, actor, team_id))["currency"]
         ):
             raise Invalid.at("/currency", *reason)
-        return access.granted(
+        team = access.granted(
             await queries.teams.update(
                 transaction,
                 team_id=team_id,
@@ -68,6 +72,13 @@ async def update(
                 archived=archived,
             )
         )
+        before = {"version": team["current_version"], "archived_at": team["archived_before"], "revision": revision - 1}
+        read = (read_only or {}).get("revision")
+        if type(read) is int and 0 < read < revision:
+            before["revision"] = read
+        # What is refused here is undone with the transaction.
+        check_read_only(read_only, dict(team) | before)
+    return team
 
 
 async def delete(db: Connectable, actor: Actor, team_id: str, *, versions: list[int] | None = None) -> None:

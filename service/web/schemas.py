@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validates_schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validates_schema
 
-from service.web.fields import Reason
+from service.web.fields import Reason, Value
 
 
 class Input(Schema):
@@ -27,14 +27,42 @@ class Input(Schema):
     }
 
 
+class ReadOnly(Value, fields.Raw):
+    """A field that a change cannot set, but that may be sent as it was read."""
+
+    default_error_messages = {"invalid": "This cannot be changed. Send it as you read it, or leave it out."}
+
+    def __init__(self) -> None:
+        super().__init__(
+            allow_none=True,
+            metadata={"readOnly": True, "description": "It cannot be changed, but may be sent as it was read."},
+        )
+
+    def read(self, value: Any) -> Any:
+        """Return the value, if there can be a field with it."""
+        if isinstance(value, dict | list):
+            raise self.make_error("invalid")
+        return value
+
+
 class Change(Input):
-    """The base of a partial update: fields that are not sent stay unchanged."""
+    """The base of a partial update: fields that are not sent stay unchanged.
+
+    It takes every field of the answer, so that one can be read, changed and sent back. Those that are ReadOnly are
+    loaded into `read_only`, for the service to compare.
+    """
 
     @validates_schema
     def check_any(self, data: Mapping[str, Any], **_: Any) -> None:
         """Refuse a request that changes nothing."""
-        if not data:
+        if not any(name in data for name, each in self.fields.items() if not isinstance(each, ReadOnly)):
             raise ValidationError(Reason("Send at least one field to change.", "empty"))
+
+    @post_load
+    def set_read_only_apart(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Move what cannot be changed into `read_only`."""
+        sent = {name: data.pop(name) for name in list(data) if isinstance(self.fields[name], ReadOnly)}
+        return data | ({"read_only": sent} if sent else {})
 
 
 class Output(Schema):

@@ -12,6 +12,7 @@ actor as (
 
 expense as (
     select
+        expense_id,
         description,
         category,
         amount,
@@ -21,6 +22,8 @@ expense as (
         split,
         created_by,
         version,
+        created_at,
+        updated_at,
         typed::text as typed,
         payers::text as payers,
         participants::text as participants

@@ -1,5 +1,5 @@
 -- name: update(team_id, user_id, revision, member_id, versions, name, role)^
--- Change an active member's name or role, or return the refusal; null leaves a field unchanged. Owners can change
+-- Change an active member's name or role, or return the refusal; null, or the same, leaves a field unchanged. Owners can change
 -- everybody, admins everybody except owners, and everybody their own name. The member's version must be in `versions`
 -- (null accepts any). Also in an archived team, so that its last owner can hand it over and leave. Runs while the team is
 -- locked.
@@ -41,10 +41,11 @@ verdict as (
         before.record,
         case
             when before.member_id is null then 'no-such-member'
-            when not actor.can_manage and (:role::text is not null or actor.member_id <> before.member_id)
+            when not actor.can_manage and (:role::text <> before.role or actor.member_id <> before.member_id)
                 then 'managers-only'
             when actor.role <> 'owner' and 'owner' in (before.role, :role) then 'owners-change-owners'
-            when before.role = 'guest' and :role::text is not null then 'guests-have-no-role'
+            when before.role = 'guest' and :role::text <> 'guest' then 'guests-have-no-role'
+            when before.role <> 'guest' and :role::text = 'guest' then 'accounts-are-no-guests'
             when before.role = 'owner' and :role::text <> 'owner' and owners.number = 1 then 'last-owner'
             when before.version <> all(:versions::integer[]) then 'other-version'
         end as refusal

@@ -1,6 +1,7 @@
 -- name: update(team_id, user_id, revision, versions, name, currency, archived)^
 -- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before its name
--- or currency can change. Its version must be in `versions` (null accepts any). Runs while the team is locked.
+-- or currency can change; the same as before is no change. Its version must be in `versions` (null accepts any). Runs
+-- while the team is locked.
 with
 actor as (
     select actors.*
@@ -15,6 +16,7 @@ before as (
         teams.name,
         teams.currency,
         teams.version,
+        teams.archived_at,
         to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
     from teams
     where teams.team_id = :team_id
@@ -25,6 +27,7 @@ verdict as (
         actor.member_id,
         actor.role,
         before.version,
+        before.archived_at,
         before.record,
         case
             when not actor.can_manage then 'managers-only'
@@ -85,6 +88,7 @@ select
     verdict.refusal,
     verdict.role as actor_role,
     verdict.version as current_version,
+    verdict.archived_at as archived_before,
     :versions::integer[] as sent_versions
 from verdict
 left join team on true;

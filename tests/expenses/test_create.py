@@ -221,7 +221,7 @@ def refused_bodies(owner, guest):
         ({"participants": parts(owner) * 201}, "/participants", "too_many"),
         ({"participants": parts(owner, guest, owner)}, "/participants/2/member_id", "repeated"),
         ({"participants": [{"amount": 9000}]}, "/participants/0/member_id", "required"),
-        ({"participants": [{"member_id": owner, "amount": 9000}]}, "/participants/0/amount", "not_in_split"),
+        ({"participants": [{"member_id": owner, "amount": 8999}]}, "/participants/0/amount", "not_in_split"),
         ({"split": "exact", "participants": parts(owner)}, "/participants/0/amount", "required"),
         ({"participants": [{"member_id": owner, "amount": -1}]}, "/participants/0/amount", "too_small"),
         ({"split": "exact"}, "/participants", "required"),

@@ -260,13 +260,15 @@ async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db, subtest
         ({"currency": None}, "/currency", "null"),
         ({"spent_on": "0001-01-01"}, "/spent_on", "out_of_range"),
         ({"participants": None}, "/participants", "null"),
-        ({"participants": [{"member_id": guest, "amount": 900}]}, "/participants/0/amount", "not_in_split"),
+        ({"participants": [{"member_id": guest, "amount": 899}]}, "/participants/0/amount", "not_in_split"),
         ({"participants": [{"member_id": guest}] * 2}, "/participants/1/member_id", "repeated"),
         ({"split": "exact", "participants": [{"member_id": guest}]}, "/participants/0/amount", "required"),
         ({"payers": [{"member_id": guest, "amount": 899}]}, "/payers", "sum"),
         ({"payer": guest, "payers": [{"member_id": guest, "amount": 900}]}, "/payers", "one_of"),
-        ({"version": 9}, "/version", "unknown"),
-        ({"created_by": guest}, "/created_by", "unknown"),
+        ({"version": 1}, "", "empty"),
+        ({"amount": 900, "version": 9}, "/version", "read_only"),
+        ({"amount": 900, "created_by": guest}, "/created_by", "read_only"),
+        ({"amount": 900, "kind": "settlement"}, "/kind", "unknown"),
     ]:
         with subtests.test(str(fields)[:80]):
             problem = await change(flat, expense, 422, **fields)

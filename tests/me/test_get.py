@@ -6,7 +6,7 @@ import datetime
 async def test_it_shows_the_account(ann, db):
     answer = await ann.get("/v1/me")
     assert answer.status == 200
-    row = await db.fetchrow("select user_id::text, email, name, created_at from users")
+    row = await db.fetchrow("select user_id::text, email, name, version, created_at from users")
     created_at = datetime.datetime.fromisoformat(answer.body["created_at"])
     assert answer.body | {"created_at": created_at} == dict(row)
     assert answer.body["created_at"].endswith("Z")

@@ -54,7 +54,8 @@ CASES = [
     ("admin", "self", {"role": "viewer"}, 200),
     ("member", "self", {"name": "Bob B."}, 200),
     ("member", "self", {"role": "admin"}, 403),
-    ("member", "self", {"name": "Bob B.", "role": "member"}, 403),
+    ("member", "self", {"name": "Bob B.", "role": "member"}, 200),
+    ("member", "self", {"name": "Bob B.", "role": "viewer"}, 403),
     ("member", "viewer", {"name": "Carol C."}, 403),
     ("viewer", "self", {"name": "Bob B."}, 200),
     ("viewer", "self", {"role": "member"}, 403),
@@ -127,7 +128,9 @@ async def test_it_refuses_what_is_no_change(flat, subtests):
         ({"role": "guest"}, "/role", "invalid"),
         ({"role": None}, "/role", "null"),
         ({"name": "\u0000"}, "/name", "unprintable"),
-        ({"left_at": None}, "/left_at", "unknown"),
+        ({"left_at": None}, "", "empty"),
+        ({"name": "Anna", "left_at": "2026-01-01T00:00:00Z"}, "/left_at", "read_only"),
+        ({"deleted_at": None}, "/deleted_at", "unknown"),
     ]:
         with subtests.test(ascii(body)):
             answer = await flat.owner.patch(f"{flat.path}/members/{flat.owner_id}", body)
