@@ -29,7 +29,10 @@ async def create(request: web.Request, team_id: str) -> Record:
 
 @endpoint(Page(Expense, by="expense_id"), query=ExpensesQuery, refuses=(NotFound,))
 async def page(request: web.Request, team_id: str) -> Sequence[Record]:
-    """List a team's expenses, newest first."""
+    """List a team's expenses, newest first.
+
+    To see every expense exactly once while others write, sort by `created_at`.
+    """
     return await service.page(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 
 

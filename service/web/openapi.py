@@ -14,8 +14,16 @@ from service import __version__
 description = """
 Teams record who paid what for whom, and always know who owes whom.
 
-Amounts are integers in the currency's minor unit: 12.50 EUR is `1250`, 500 JPY is `500`. Lists come in pages: send a
-page's `next` as `after` to get the next page. Every error is a problem document (RFC 9457).
+Amounts are integers in the currency's minor unit: 12.50 EUR is `1250`, 500 JPY is `500`. Every error is a problem
+document (RFC 9457).
+
+Lists come in pages: send a page's `next` as `after`, with the same filters and `sort`, to get the next page. While
+others write, pages neither skip nor repeat anything whose sort key stays the same; only that of `sort=spent_on` can
+change.
+
+What can be changed has a `version` and an `ETag`. Send the ETag in `If-Match`, and the change is refused with 412 if
+somebody else was faster; expenses require it. What was read can be sent back with PATCH as a whole: fields that cannot
+be changed are accepted as they are stored.
 """
 body_types = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 

@@ -1,4 +1,7 @@
-"""Keyset pagination: a cursor names the last row seen, so rows added or removed meanwhile shift nothing."""
+"""Keyset pagination: a cursor names the last row seen, so rows added or removed meanwhile shift nothing.
+
+A row whose sort key is changed meanwhile moves: it can be on two pages or on none.
+"""
 
 import base64
 import datetime
