@@ -72,6 +72,7 @@ class User(Output):
     user_id = fields.UUID(required=True)
     email = fields.String(required=True, metadata={"format": "email"})
     name = fields.String(required=True)
+    version = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)
 
 

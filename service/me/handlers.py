@@ -3,9 +3,10 @@
 from aiohttp import web
 
 from service.auth.keys import REVOCATIONS, SECURITY
+from service.auth.schemas import User
 from service.errors import Conflict, EmailTaken, TooManyAttempts
 from service.me import service
-from service.me.schemas import Account, AccountChange
+from service.me.schemas import AccountChange
 from service.postgres.pool import Record
 from service.web.answers import Ok
 from service.web.endpoint import endpoint
@@ -13,14 +14,14 @@ from service.web.keys import ACTOR, BODY, DB, VERSIONS
 from service.web.request import peer
 
 
-@endpoint(Ok(Account, etag="version"))
+@endpoint(Ok(User, etag="version"))
 async def get(request: web.Request) -> Record:
     """Return your account."""
     return await service.get(request.app[DB], request[ACTOR])
 
 
 @endpoint(
-    Ok(Account, etag="version"),
+    Ok(User, etag="version"),
     body=AccountChange,
     if_match="optional",
     refuses=(EmailTaken, Conflict, TooManyAttempts),

@@ -1,11 +1,11 @@
-"""What your own account looks like, and what you can change in it."""
+"""What you can change in your own account."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import fields, validates_schema
+from marshmallow import validates_schema
 
-from service.auth.schemas import Password, User
+from service.auth.schemas import Password
 from service.web.schemas import Change, ReadOnly
 from service.web.text import Email, Text
 
@@ -27,9 +27,3 @@ class AccountChange(Change):
     def check_any(self, data: Mapping[str, Any], **_: Any) -> None:
         """Refuse a request that changes nothing, such as the current password alone."""
         super().check_any({name: value for name, value in data.items() if name != "current_password"})
-
-
-class Account(User):
-    """Your account, with its version."""
-
-    version = fields.Integer(required=True)

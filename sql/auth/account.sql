@@ -4,6 +4,7 @@ select
     user_id,
     email,
     name,
+    version,
     created_at,
     password_hash,
     exists(

@@ -30,5 +30,6 @@ returning
     users.user_id,
     users.email,
     users.name,
+    users.version,
     users.created_at,
     sessions.refresh_hash;

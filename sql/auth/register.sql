@@ -6,4 +6,5 @@ returning
     user_id,
     email,
     name,
+    version,
     created_at;

@@ -208,18 +208,18 @@ async def test_it_skips_and_repeats_nothing_while_others_write(flat, db, sort):
 
 
 @pytest.mark.parametrize("sort", SORTS)
-async def test_days_that_are_edited_while_one_reads_move_their_own_expenses_alone(flat, db, sort):
+async def test_days_that_are_edited_while_one_reads_move_their_own_expenses_alone(flat, sort):
     """Sorted by the time they were recorded, all are seen once; sorted by day, those whose day stays."""
-    await expenses(db, flat.team_id, flat.owner_id, 60)
-    rows = await db.fetch("select expense_id::text from expenses order by spent_on desc, expense_id desc")
-    ids = [row["expense_id"] for row in rows]
-    # One that the reader has not seen yet becomes the newest, and one that they have seen becomes the oldest.
-    edits = [(ids[40], "2025-01-01"), (ids[5], "2023-01-01"), (ids[50], "2025-01-02"), (ids[15], "2023-01-02")]
+    days = [f"2024-01-{number:02}" for number in range(24, 0, -1)]
+    ids = [(await flat.spend(1, spent_on=day))["expense_id"] for day in days]
+    # Each time, one that the reader has not seen yet becomes the newest, and one that they have seen the oldest.
+    edits = [(ids[12], "2025-01-01"), (ids[1], "2023-01-01"), (ids[20], "2025-01-02"), (ids[5], "2023-01-02")]
     edited = {expense_id for expense_id, _ in edits}
     seen = []
-    async for items in paged(flat, sort=sort, limit=10):
+    async for items in paged(flat, sort=sort, limit=4):
         seen += [each["expense_id"] for each in items]
-        for expense_id, day in (edits.pop(0) for _ in range(2) if edits):
+        turn, edits = edits[:2], edits[2:]
+        for expense_id, day in turn:
             answer = await flat.owner.patch(f"{flat.path}/expenses/{expense_id}", {"spent_on": day}, "*")
             assert answer.status == 200
     if sort == "created_at":
@@ -227,7 +227,7 @@ async def test_days_that_are_edited_while_one_reads_move_their_own_expenses_alon
     else:
         assert [each for each in seen if each not in edited] == [each for each in ids if each not in edited]
         # Two were skipped and two repeated: that is why no more is promised.
-        assert [seen.count(each) for each in (ids[40], ids[5], ids[50], ids[15])] == [0, 2, 0, 2]
+        assert [seen.count(each) for each in (ids[12], ids[1], ids[20], ids[5])] == [0, 2, 0, 2]
 
 
 @pytest.mark.parametrize("sort", SORTS)
