@@ -138,9 +138,13 @@ async def watch(db: Database, *, access_token_seconds: int) -> AsyncIterator[Rev
     """Yield revocations that are kept up to date during the block."""
     revocations = Revocations(db, access_token_seconds)
     await revocations.refresh()
+
+    async def poll() -> None:
+        await _every(poll_seconds, revocations.refresh)
+
+    async def purge() -> None:
+        await _every(purge_seconds, revocations.purge)
+
     # Each by itself: a log-out does not wait for a purge.
-    async with (
-        background(_every(poll_seconds, revocations.refresh)),
-        background(_every(purge_seconds, revocations.purge)),
-    ):
+    async with background(poll), background(purge):
         yield revocations

@@ -136,8 +136,8 @@ async def monitoring(db: Database, *, audit_seconds: float, metrics: Metrics) ->
     """Measure for as long as the block lasts."""
     monitor = Monitor(db, audit_seconds=audit_seconds, metrics=metrics)
     async with (
-        background(monitor.watch_loop()),
-        background(monitor.watch_database()),
-        background(monitor.watch_ledger()),
+        background(monitor.watch_loop),
+        background(monitor.watch_database),
+        background(monitor.watch_ledger),
     ):
         yield monitor

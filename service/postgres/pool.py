@@ -273,7 +273,7 @@ async def connect(
         await pool
     async with pool:
         connections = Connections(pool, wait_seconds, metrics)
-        async with background(connections.close_idle()):
+        async with background(connections.close_idle):
             try:
                 yield Database(connections, server, metrics, slow_query_seconds)
             finally:
