@@ -8,7 +8,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
@@ -18,14 +19,16 @@ from aiohttp import web
 
 from service import __version__
 from service.app import create_app
-from service.config import Config, load, require_secret
+from service.config import Config, load, require_secret, unknown_settings, workers_max
 from service.errors import Unavailable
 from service.postgres.data_directory import InUseError, kept_secret
 from service.postgres.embedded import EmbeddedPostgres
 from service.postgres.migrate import migrate
 from service.postgres.preflight import check_to_migrate, check_to_serve
 from service.postgres.server import Server
-from service.process.exits import CannotListen, DatabaseUnreachable, EmbeddedError, StartError
+from service.process.addresses import joined
+from service.process.backoff import backoff_seconds
+from service.process.exits import CannotListen, DatabaseNotReady, DatabaseUnreachable, EmbeddedError, StartError
 from service.process.workers import Worker, backlog, listen, supervise
 from service.routes import routes
 from service.seed import fill
@@ -35,7 +38,10 @@ from service.web.openapi import document
 from service.web.runner import runner
 
 watch_seconds = 1
-workers_max = 64
+# The longest time between two looks at a database that is on its way up.
+look_seconds_max = 5.0
+# As a shell has it: ended by a signal.
+interrupted = 130
 
 log = logging.getLogger("service")
 
@@ -53,50 +59,60 @@ def main() -> None:
         "openapi": (print_document, "print the OpenAPI document"),
     }.items():
         commands.add_parser(name, help=about, description=about).set_defaults(run=run)
-    about = "number of processes that share the address; keep 1 if something else runs replicas"
-    commands.choices["serve"].add_argument("--workers", type=_workers, default=1, metavar="N", help=about)
+    about = "number of processes that share the address, in place of EXPENSES_WORKERS"
+    commands.choices["serve"].add_argument("--workers", type=_workers, metavar="N", help=about)
     arguments = vars(parser.parse_args())
     del arguments["command"]
     run = arguments.pop("run")
+    # The first process of a container is deaf to signals that it does not handle, and the start may wait.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         config = load()
         configure(config.log_level)
+        if unknown := unknown_settings():
+            # load() has refused them unless it was told to go on.
+            log.warning("there are variables that are no settings of this release", extra={"variables": unknown})
         run(config, **arguments)
     except StartError as error:
         sys.exit(_fail(error, error.status))
     except Unavailable as error:
         sys.exit(_fail(error, DatabaseUnreachable.status))
+    except KeyboardInterrupt:
+        sys.exit(0 if run is serve else interrupted)
 
 
-def serve(config: Config, *, workers: int) -> None:
+def serve(config: Config, *, workers: int | None) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the requests in flight."""
+    config = replace(config, workers=workers or config.workers)
 
     def check() -> None:
         if embedded and embedded.has_ended():
             raise EmbeddedError(f"The embedded PostgreSQL has stopped; {embedded.log} may say why.")
 
     def work(worker: Worker) -> None:
+        # One that replaces another may begin while the database restarts.
+        _check_server(ready)
         uvloop.run(_serve(ready, sockets, worker.check, worker))
 
     with database(config) as (ready, embedded):
-        log.info("starting", extra={"version": __version__, "workers": workers, "configuration": ready.masked()})
+        log.info("starting", extra={"version": __version__, "configuration": ready.masked()})
         try:
             sockets = listen(ready.host, ready.port)
         except OSError as error:
             # create_server adds the address to the system's message; strerror() does not. Other errors are <= 0.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            raise CannotListen(f"Cannot listen on {ready.host}:{ready.port}: {reason}.") from None
-        if workers == 1:
+            raise CannotListen(f"Cannot listen on {joined(ready.host, ready.port)}: {reason}.") from None
+        if ready.workers == 1:
             uvloop.run(_serve(ready, sockets, check))
         else:
-            supervise(workers, work, finish_seconds=ready.shutdown_seconds, check=check)
+            supervise(ready.workers, work, finish_seconds=ready.shutdown_seconds, check=check)
     log.info("stopped")
 
 
 def apply(config: Config) -> None:
     """Migrate the configured database, or the embedded one."""
     if config.database_url:
-        asyncio.run(check_to_migrate(_server(config), is_unsafe_allowed=config.allow_unsafe_database))
+        _check_server(config, check_to_migrate)
         applied = migrate(config.database_url, say=_say)
         _say(f"{len(applied)} applied" if applied else "nothing to apply")
     else:
@@ -133,7 +149,7 @@ def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, 
     """
     require_secret(config)
     if config.database_url:
-        asyncio.run(check_to_serve(_server(config), is_unsafe_allowed=config.allow_unsafe_database))
+        _check_server(config)
         yield config, None
         return
     embedded = EmbeddedPostgres(config.data_dir)
@@ -167,7 +183,9 @@ async def _serve(
         sites = [web.SockSite(serving, each, backlog=backlog) for each in sockets]
         for site in sites:
             await site.start()
-        address = f"http://{config.host}:{sockets[0].getsockname()[1]}"
+        if worker:
+            worker.serves()
+        address = f"http://{joined(config.host or '::', sockets[0].getsockname()[1])}"
         log.info("serving", extra={"address": address, "documentation": f"{address}/docs"})
         while not stop.is_set():
             check()
@@ -179,6 +197,31 @@ async def _serve(
         await app[LIFECYCLE].drain(config.shutdown_seconds)
     finally:
         await serving.cleanup()
+
+
+def _check_server(config: Config, check: Callable[..., Coroutine[None, None, None]] = check_to_serve) -> None:
+    """Check the server, and wait for one that is on its way up, with a limit."""
+    deadline = time.monotonic() + config.database_wait_seconds
+    attempts = 0
+    while True:
+        try:
+            return asyncio.run(check(_server(config), is_unsafe_allowed=config.allow_unsafe_database))
+        except DatabaseNotReady as error:
+            left_seconds = deadline - time.monotonic()
+            if left_seconds <= 0:
+                waited = f" (for {config.database_wait_seconds:g} s)" if config.database_wait_seconds else ""
+                raise DatabaseUnreachable(f"{error}{waited}") from error
+            attempts += 1
+            wait_seconds = min(backoff_seconds(attempts, look_seconds_max), left_seconds)
+            log.warning(
+                "waiting for the database",
+                extra={
+                    "error": str(error),
+                    "wait_seconds": round(wait_seconds, 1),
+                    "left_seconds": round(left_seconds),
+                },
+            )
+            time.sleep(wait_seconds)
 
 
 def _server(config: Config) -> Server:

@@ -1,7 +1,9 @@
 """The configuration: one documented field per environment variable, read once at the start."""
 
 import os
+import re
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from service.postgres.data_directory import default_root
 from service.process.exits import ConfigError, SecretError
 
 secret_bytes_min = 32
+workers_max = 64
 
 # Secrets published with this project contain one of these: placeholders to replace, and secrets for trying it out.
 placeholder = "placeholder"
@@ -60,7 +63,15 @@ class Config:
         False,
         "`true` accepts a PostgreSQL that can lose committed data; for tests only",
     )
-    host: str = setting("EXPENSES_HOST", "127.0.0.1", "The address to listen on")
+    unknown_settings: str = setting(
+        "EXPENSES_UNKNOWN_SETTINGS",
+        "refuse",
+        "`refuse` an `EXPENSES_` variable that is no setting, or `warn` of it and start, as the image does",
+        check=validate.OneOf(["refuse", "warn"]),
+    )
+    host: str = setting(
+        "EXPENSES_HOST", "127.0.0.1", "The address to listen on; `0.0.0.0` is all of IPv4, `::` all of IPv4 and IPv6"
+    )
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
     connections: int = setting(
         "EXPENSES_CONNECTIONS",
@@ -74,6 +85,12 @@ class Config:
         "How long an idle connection is kept; longer than the balancer in front keeps it, which may be 600",
         check=validate.Range(1, 86_400),
     )
+    workers: int = setting(
+        "EXPENSES_WORKERS",
+        1,
+        "Processes that share the address; keep 1 where something else runs replicas",
+        check=validate.Range(1, workers_max),
+    )
     data_dir: Path = setting(
         "EXPENSES_DATA_DIR",
         default_root(),
@@ -84,6 +101,12 @@ class Config:
         "info",
         "`debug`, `info`, `warning` or `error`",
         check=validate.OneOf(["debug", "info", "warning", "error"]),
+    )
+    database_wait_seconds: float = setting(
+        "EXPENSES_DATABASE_WAIT_SECONDS",
+        30.0,
+        "How long a start waits for a database that is on its way up",
+        check=validate.Range(0, 3600),
     )
     pool_size: int = setting(
         "EXPENSES_POOL_SIZE", 10, "Maximum number of connections to PostgreSQL", check=validate.Range(1, 1000)
@@ -176,12 +199,10 @@ class Config:
 def load() -> Config:
     """Read the environment.
 
-    Raises ConfigError, in one line, for a value that is not accepted and for an unknown EXPENSES_ variable.
+    Raises ConfigError, in one line, for a value that is not accepted and, unless EXPENSES_UNKNOWN_SETTINGS says
+    otherwise, for an EXPENSES_ variable that is no setting.
     """
     known = {each.metadata["name"]: each for each in fields(Config)}
-    for variable in sorted(os.environ):
-        if variable.startswith("EXPENSES_") and variable.removesuffix("_FILE") not in known:
-            raise ConfigError(f"{variable} is not a setting; the README lists all settings.")
     environment = FileAwareEnv(strip_whitespace=True)
     kinds = {
         str: environment.str,
@@ -202,12 +223,25 @@ def load() -> Config:
             about = each.metadata["about"]
             raise ConfigError(f"{name} is not accepted: {_reason(error)} Its meaning: {about}.") from None
     config = Config(**values)
+    if config.unknown_settings == "refuse" and (unknown := unknown_settings()):
+        raise ConfigError(f"{unknown[0]}; the README lists all settings.")
     _refuse_published_secrets(config)
     if config.production and config.allow_unsafe_database:
         raise ConfigError("EXPENSES_ALLOW_UNSAFE_DATABASE is not accepted with EXPENSES_PRODUCTION.")
     if config.tracing and find_spec("opentelemetry") is None:
         raise ConfigError("EXPENSES_TRACING needs the `otel` extra: install requirements/otel.txt.")
     return config
+
+
+def unknown_settings() -> list[str]:
+    """Return, for each EXPENSES_ variable that is no setting, its name and which setting it may have meant."""
+    known = [each.metadata["name"] for each in fields(Config)]
+    found = []
+    for variable in sorted(os.environ):
+        if variable.startswith("EXPENSES_") and variable.removesuffix("_FILE") not in known:
+            meant = "".join(f" (did you mean {name}?)" for name in get_close_matches(variable, known, 1, 0.8))
+            found.append(f"{variable} is not a setting{meant}")
+    return found
 
 
 def require_secret(config: Config) -> None:
@@ -248,4 +282,6 @@ def _masked(value: str) -> str:
     parts = urlsplit(value) if "://" in value else None
     if parts is None:
         return "set"
-    return f"{parts.scheme}://{parts.username or ''}:…@{parts.hostname or ''}{parts.path}"
+    # Not `hostname`: it takes the brackets from an IPv6 address, and knows one host only.
+    hosts = re.sub(r":\d+(?=,|$)", "", parts.netloc.rpartition("@")[2])
+    return f"{parts.scheme}://{parts.username or ''}:…@{hosts}{parts.path}"

@@ -21,6 +21,7 @@ from service.members import service as members
 from service.money import apportion
 from service.postgres.pool import Transaction, connect, on_violation
 from service.postgres.queries import queries
+from service.process.addresses import joined, reachable
 from service.teams import service as teams
 from service.web.fields import today
 
@@ -200,7 +201,7 @@ async def fill(config: Config) -> None:
         tqdm.write(f"Nothing was added: {refusal}")
     login = f'{{"email": "{email_of(people[0])}", "password": "{password}"}}'
     tqdm.write(f"Log in as {email_of(people[0])}, or as any other of these people, with the password: {password}")
-    tqdm.write(f"curl http://{config.host}:{config.port}/v1/auth/login --json '{login}'")
+    tqdm.write(f"curl http://{joined(reachable(config.host), config.port)}/v1/auth/login --json '{login}'")
 
 
 async def _fill(transaction: Transaction, password_hash: str) -> None:

@@ -50,7 +50,7 @@ def _start(resources: ExitStack) -> tuple[str, str]:
         return "TEST_DATABASE_URL", given
     if forced == "testcontainers":
         return _start_container(resources)
-    if not forced and _docker_answers():
+    if not forced and docker_answers():
         from docker.errors import DockerException  # noqa: PLC0415 - Slow, and needed only where Docker answers.
 
         try:
@@ -61,7 +61,7 @@ def _start(resources: ExitStack) -> tuple[str, str]:
     return _start_embedded(resources)
 
 
-def _docker_answers() -> bool:
+def docker_answers() -> bool:
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if not host.startswith("unix://"):
         return True
@@ -76,7 +76,7 @@ def _docker_answers() -> bool:
 
 
 def _start_container(resources: ExitStack) -> tuple[str, str]:
-    _do_without_missing_reaper()
+    without_missing_reaper()
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - After the environment is set.
 
     image = os.environ.get("TEST_POSTGRES_IMAGE", "postgres:18-alpine")
@@ -85,7 +85,7 @@ def _start_container(resources: ExitStack) -> tuple[str, str]:
     return f"Testcontainers {image}", container.get_connection_url()
 
 
-def _do_without_missing_reaper() -> None:
+def without_missing_reaper() -> None:
     """Testcontainers pulls its reaper, which may be impossible; without it only a killed run leaves a container."""
     import docker  # noqa: PLC0415 - Slow, and needed only where Docker answers.
 

@@ -36,6 +36,8 @@ def on(database: str) -> dict[str, str]:
         "DATABASE_URL": database,
         "EXPENSES_JWT_SECRET": SECRET,
         "EXPENSES_ALLOW_UNSAFE_DATABASE": "true",
+        # A database of the tests is there, or is not meant to be.
+        "EXPENSES_DATABASE_WAIT_SECONDS": "0",
         **size,
     }
 
@@ -51,10 +53,11 @@ class Process:
         arguments: tuple[str, ...] = (),
         standard_error: int | None = None,
         descriptors: int = 0,
+        reached_at: str = "127.0.0.1",
         **environment: str,
     ) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{reached_at}:{self.port}"
         self.log = Path(f"{data_dir}-{self.port}.log").open("w+b")  # noqa: SIM115 -- closed with the process.
         self.process = subprocess.Popen(
             [*_limited(descriptors), sys.executable, "-m", "service", "serve", *arguments],

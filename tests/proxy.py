@@ -20,6 +20,12 @@ class Proxy:
         self.flowing = asyncio.Event()
         self.flowing.set()
 
+    def through(self, port: int) -> str:
+        """Return the DSN that leads through a port of this machine."""
+        password = f":{quote(self.target['password'], safe='')}" if "password" in self.target else ""
+        user = quote(self.target["user"], safe="")
+        return f"postgresql://{user}{password}@127.0.0.1:{port}/{self.target['dbname']}"
+
     def swallow(self) -> None:
         """Let nothing through from now on, and tell nobody: the connections stay open and new ones are accepted."""
         self.flowing.clear()
@@ -68,10 +74,7 @@ async def proxied(dsn: str) -> AsyncIterator[Proxy]:
     """Run a proxy to the server of a DSN for as long as the block lasts."""
     proxy = Proxy(dsn)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    target = proxy.target
-    password = f":{quote(target['password'], safe='')}" if "password" in target else ""
-    proxy.dsn = f"postgresql://{quote(target['user'], safe='')}{password}@127.0.0.1:{port}/{target['dbname']}"
+    proxy.dsn = proxy.through(server.sockets[0].getsockname()[1])
     try:
         yield proxy
     finally:

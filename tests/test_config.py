@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import Config, load, require_secret
+from service.config import Config, load, require_secret, unknown_settings
 from service.process.exits import ConfigError, SecretError
 
 SECRETS = ["DATABASE_URL", "EXPENSES_JWT_SECRET", "EXPENSES_JWT_SECRET_OTHER"]
@@ -58,6 +58,10 @@ def test_it_reads_a_setting(monkeypatch, name, field, text, value):
         ("EXPENSES_PORT", "70000"),
         ("EXPENSES_PORT", ""),
         ("EXPENSES_POOL_SIZE", "0"),
+        ("EXPENSES_WORKERS", "0"),
+        ("EXPENSES_WORKERS", "65"),
+        ("EXPENSES_UNKNOWN_SETTINGS", "ignore"),
+        ("EXPENSES_DATABASE_WAIT_SECONDS", "-1"),
         ("EXPENSES_STATEMENT_SECONDS", "0"),
         ("EXPENSES_STATEMENT_SECONDS", "nan"),
         ("EXPENSES_LOG_LEVEL", "loud"),
@@ -86,6 +90,24 @@ def test_it_never_shows_an_address_s_password(monkeypatch, url):
 @pytest.mark.parametrize("name", ["EXPENSES_PROT", "EXPENSES_PROT_FILE", "EXPENSES_", "EXPENSES_PORT_FILE_FILE"])
 def test_it_refuses_a_setting_that_it_does_not_know(monkeypatch, name):
     assert "is not a setting" in refused(monkeypatch, name, "8080")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("EXPENSES_PROT", "EXPENSES_PORT"), ("EXPENSES_TRUSTED_PROXYS", "EXPENSES_TRUSTED_PROXIES"), ("EXPENSES_X", "")],
+)
+def test_it_says_which_setting_may_be_meant(monkeypatch, name, meant):
+    assert (f"(did you mean {meant}?)" in refused(monkeypatch, name, "1")) == bool(meant)
+
+
+def test_it_goes_on_with_a_setting_that_it_does_not_know_where_it_is_told_to(monkeypatch):
+    monkeypatch.setenv("EXPENSES_UNKNOWN_SETTINGS", "warn")
+    monkeypatch.setenv("EXPENSES_OF_THE_NEXT_RELEASE", "1")
+    monkeypatch.setenv("EXPENSES_PORT", "9000")
+    assert load() == Config(unknown_settings="warn", port=9000)
+    assert unknown_settings() == ["EXPENSES_OF_THE_NEXT_RELEASE is not a setting"]
+    # A wrong value of one that it knows is still one.
+    refused(monkeypatch, "EXPENSES_PORT", "http")
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -162,6 +184,21 @@ def test_a_file_that_cannot_be_read_is_named_by_its_variable(monkeypatch, path):
     message = refused(monkeypatch, "EXPENSES_JWT_SECRET_FILE", path)
     # Somebody may have put the secret itself there.
     assert path == "/" or path not in message
+
+
+@pytest.mark.parametrize(
+    ("hosts", "shown"),
+    [
+        ("[::1]:5432", "[::1]"),
+        ("[fe80::1]", "[fe80::1]"),
+        ("first:5432,second:5433", "first,second"),
+        ("[::1]:5432,second", "[::1],second"),
+        ("", ""),
+    ],
+)
+def test_what_is_logged_has_the_database_s_hosts(hosts, shown):
+    config = Config(database_url=f"postgresql://ann:hunter2@{hosts}/expenses?sslmode=require&password=hunter2")
+    assert config.masked()["DATABASE_URL"] == f"postgresql://ann:…@{shown}/expenses"
 
 
 def test_what_is_logged_has_no_secrets():

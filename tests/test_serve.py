@@ -7,13 +7,16 @@ import re
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.process import ANSWER_SECONDS_MAX, READY_SECONDS_MAX, Process, run
+from service.process.addresses import joined, reachable
+from tests.process import ANSWER_SECONDS_MAX, READY_SECONDS_MAX, ROOT, Process, clean, on, run
 
 
 @pytest.fixture
@@ -120,3 +123,61 @@ def test_it_ends_when_its_postgresql_does(data_dir):
         os.kill(postmaster, signal.SIGKILL)
         assert served.process.wait(ANSWER_SECONDS_MAX) == 8
         assert "The embedded PostgreSQL has stopped" in served.output().splitlines()[-1]
+
+
+# Where a host is answered and where it is not, and how it is written in the log.
+HOSTS = {
+    "127.0.0.1": (["127.0.0.1"], ["[::1]"], "127.0.0.1"),
+    "127.0.0.2": (["127.0.0.2"], ["127.0.0.1", "[::1]"], "127.0.0.2"),
+    "0.0.0.0": (["127.0.0.1"], ["[::1]"], "0.0.0.0"),  # noqa: S104
+    "::1": (["[::1]"], ["127.0.0.1"], "[::1]"),
+    "::": (["127.0.0.1", "[::1]"], [], "[::]"),
+    "": (["127.0.0.1", "[::1]"], [], "[::]"),
+}
+
+
+@pytest.mark.parametrize(("host", "workers"), [*((host, "1") for host in HOSTS), ("::", "2")])
+def test_it_listens_on_ipv4_and_ipv6_alike(database, tmp_path, host, workers):
+    answered, unanswered, written = HOSTS[host]
+    environment = on(database) | {"EXPENSES_HOST": host, "EXPENSES_WORKERS": workers}
+    with Process(tmp_path / "data", reached_at=answered[0], **environment) as served:
+        for each in answered:
+            served.url = f"http://{each}:{served.port}"
+            assert served.call("/readyz")["status"] == "ok"
+        for each in unanswered:
+            served.url = f"http://{each}:{served.port}"
+            with pytest.raises(OSError, match="refused"):
+                served.call("/readyz")
+        serving = next(line for line in map(json.loads, served.output().splitlines()) if line["message"] == "serving")
+        assert serving["address"] == f"http://{written}:{served.port}"
+        assert serving["documentation"] == f"http://{written}:{served.port}/docs"
+        assert health(EXPENSES_HOST=host, EXPENSES_PORT=str(served.port)).returncode == 0
+    gone = health(EXPENSES_HOST=host, EXPENSES_PORT=str(served.port))
+    assert (gone.returncode, gone.stderr) == (1, "not ready: [Errno 111] Connection refused\n")
+
+
+def test_an_ipv6_address_that_is_taken_is_written_as_in_a_url(database, tmp_path):
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = str(taken.getsockname()[1])
+        with Process(tmp_path / "data", wait=False, **on(database), EXPENSES_HOST="::1", EXPENSES_PORT=port) as served:
+            assert served.process.wait(READY_SECONDS_MAX) == 9
+            assert f"Cannot listen on [::1]:{port}: Address already in use." in served.output()
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at", "written"),
+    [
+        ("localhost", "localhost", "localhost:80"),
+        ("0.0.0.0", "127.0.0.1", "0.0.0.0:80"),  # noqa: S104
+        ("0::0", "127.0.0.1", "[0::0]:80"),
+        ("fe80::1%eth0", "fe80::1%eth0", "[fe80::1%25eth0]:80"),
+    ],
+)
+def test_an_address_is_reached_and_written_by_its_kind(host, reached_at, written):
+    assert (reachable(host), joined(host, 80)) == (reached_at, written)
+
+
+def health(**environment: str) -> subprocess.CompletedProcess:
+    """Run the health check as the image does."""
+    command = [sys.executable, "-m", "service.process.health"]
+    return subprocess.run(command, cwd=ROOT, env=clean() | environment, capture_output=True, text=True)

@@ -3,11 +3,18 @@
 tests/test_config.py has the settings in detail; here is what an operator, or a script, sees of it.
 """
 
+import asyncio
+import contextlib
+import json
 import re
+import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,7 +25,8 @@ from service.__main__ import main
 from service.postgres import preflight as server
 from service.postgres.embedded import EmbeddedPostgres
 from service.postgres.migrate import migrate
-from tests.process import SECRET, on, run
+from tests.process import ANSWER_SECONDS_MAX, ROOT, SECRET, clean, free_port, on, run
+from tests.proxy import Proxy
 
 SETTINGS_OF_DURABILITY = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -73,6 +81,7 @@ def refused(command):
         before = unchanged and contents(unchanged)
         runs = [run("serve", **environment), command("check", **environment)]
         assert [(done.returncode, done.stdout) for done in runs] == [(status, "")] * 2
+        assert not any("waiting" in done.stderr for done in runs)
         [line] = {complaint(done) for done in runs}
         assert (unchanged and contents(unchanged)) == before
         return line
@@ -107,7 +116,7 @@ BAD_SETTINGS = {
 }
 
 
-GOOD_SETTINGS = {"DATABASE_URL": "postgresql://ann@127.0.0.1:1/expenses", "EXPENSES_JWT_SECRET": SECRET}
+GOOD_SETTINGS = on("postgresql://ann@127.0.0.1:1/expenses") | {"EXPENSES_ALLOW_UNSAFE_DATABASE": "false"}
 
 
 @pytest.mark.parametrize("case", BAD_SETTINGS)
@@ -129,26 +138,137 @@ def test_serve_refuses_as_check_does_and_makes_no_database(refused, case, tmp_pa
 @pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid"])
 def test_a_database_that_is_not_there_is_not_served(refused, host):
     url = f"postgresql://ann:hunter2@{host}/expenses"
-    assert "hunter2" not in refused(4, {"DATABASE_URL": url, "EXPENSES_JWT_SECRET": SECRET})
+    assert "hunter2" not in refused(4, on(url))
+
+
+# What waiting does not help against is refused at once, however long a start may wait.
+PATIENT = {"EXPENSES_DATABASE_WAIT_SECONDS": "3600"}
 
 
 def test_a_database_of_another_name_is_not_served(refused, postgres):
-    assert '"nowhere"' in refused(4, on(postgres.dsn("nowhere")))
+    assert '"nowhere"' in refused(4, on(postgres.dsn("nowhere")) | PATIENT)
 
 
 def test_a_database_that_lets_nobody_in_is_not_served(refused, direct):
     user = conninfo_to_dict(direct)["user"]
     stranger = direct.replace(f"//{user}", "//nobody", 1)
-    assert '"nobody"' in refused(4, on(stranger), unchanged=direct)
+    assert '"nobody"' in refused(4, on(stranger) | PATIENT, unchanged=direct)
 
 
 def test_a_database_with_another_password_is_not_served(refused, direct):
     password = conninfo_to_dict(direct).get("password")
     if not password:
         pytest.skip("the server of this run asks for no password")
-    line = refused(4, on(direct.replace(f":{password}@", ":hunter2@", 1)), unchanged=direct)
+    line = refused(4, on(direct.replace(f":{password}@", ":hunter2@", 1)) | PATIENT, unchanged=direct)
     assert "password" in line
     assert "hunter2" not in line
+
+
+def test_a_server_without_tls_is_not_served_where_tls_is_asked_for(refused, database):
+    with server_without_tls() as port:
+        line = refused(4, on(f"postgresql://ann@127.0.0.1:{port}/expenses?sslmode=require") | PATIENT)
+    assert "rejected SSL upgrade" in line
+
+
+@pytest.mark.parametrize("query", ["sslmode=verify-full", "sslmode=require&sslrootcert=/nowhere/ca.crt"])
+def test_certificates_that_cannot_be_read_are_named(refused, monkeypatch, tmp_path, query):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    line = refused(2, on(f"postgresql://ann:hunter2@127.0.0.1:1/expenses?{query}") | PATIENT)
+    path = "/nowhere/ca.crt" if "nowhere" in query else f"{tmp_path}/.postgresql/root.crt"
+    assert f"sslrootcert, {path}, cannot be read: No such file or directory" in line
+    assert "hunter2" not in line
+
+
+@contextmanager
+def server_without_tls():
+    """Yield the port of a server that says no to TLS, as one of PostgreSQL does that has none."""
+
+    class No(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(8)
+            self.request.sendall(b"N")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), No) as listening:
+        thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield listening.server_address[1]
+        listening.shutdown()
+        thread.join()
+
+
+SSL_REQUEST = (8).to_bytes(4) + (80877103).to_bytes(4)
+
+
+async def starting(reader, writer):
+    """Answer as PostgreSQL does until it has recovered."""
+    if await reader.read(4096) == SSL_REQUEST:
+        writer.write(b"N")
+        await reader.read(4096)
+    said = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    writer.write(b"E" + (len(said) + 4).to_bytes(4) + said)
+
+
+async def closing(reader, writer):
+    """Answer as a proxy does that has nothing behind it: not at all."""
+    await reader.read(8)
+
+
+@pytest.mark.parametrize("name", ["check", "migrate"])
+@pytest.mark.parametrize("way", [None, starting, closing])
+async def test_a_database_on_its_way_up_is_waited_for(database, name, way):
+    proxy, port, is_up = Proxy(database), free_port(), asyncio.Event()
+
+    async def meet(reader, writer):
+        if is_up.is_set():
+            await proxy.serve(reader, writer)
+        else:
+            await way(reader, writer)
+            writer.close()
+
+    async with contextlib.AsyncExitStack() as servers:
+        if way:
+            await servers.enter_async_context(await asyncio.start_server(meet, "127.0.0.1", port))
+        done = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service", name),
+            cwd=ROOT,
+            env=clean() | on(proxy.through(port)) | PATIENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        waiting = json.loads(await done.stderr.readline())
+        assert (waiting["level"], waiting["message"]) == ("WARNING", "waiting for the database")
+        assert waiting["wait_seconds"] == 1
+        assert ("starting up" in waiting["error"]) == (way is starting)
+        is_up.set()
+        if not way:
+            await servers.enter_async_context(await asyncio.start_server(meet, "127.0.0.1", port))
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            output, _ = await done.communicate()
+        assert (done.returncode, output.decode()) == (0, RIGHT[name])
+
+
+RIGHT = {"check": "ready to serve\n", "migrate": "nothing to apply\n"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "nowhere.invalid"])
+def test_the_wait_for_a_database_has_a_limit(command, host):
+    environment = on(f"postgresql://ann:hunter2@{host}/expenses") | {"EXPENSES_DATABASE_WAIT_SECONDS": "0.2"}
+    done = command("check", **environment)
+    assert done.returncode == 4
+    assert complaint(done).endswith(" (for 0.2 s)")
+    assert done.stderr.count('"waiting for the database"') >= 1
+    assert "hunter2" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "status"), [("serve", 0), ("check", 130)])
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_who_waits_for_a_database_can_be_stopped(name, status, by):
+    environment = clean() | on("postgresql://ann@127.0.0.1:1/expenses") | PATIENT
+    with subprocess.Popen([sys.executable, "-m", "service", name], cwd=ROOT, env=environment, stderr=-1) as waiting:
+        assert b"waiting for the database" in waiting.stderr.readline()
+        waiting.send_signal(by)
+        assert waiting.wait(ANSWER_SECONDS_MAX) == status
+        assert b"Traceback" not in waiting.stderr.read()
 
 
 def test_a_database_without_the_schema_is_not_served(refused, empty_database):

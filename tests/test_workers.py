@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import mmap
 import re
 import shutil
 import signal
@@ -11,19 +13,22 @@ import sys
 import tempfile
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from service.__main__ import main
 from service.process import workers
-from service.process.workers import Worker, listen, merged, seconds_to_prove
-from tests.process import ANSWER_SECONDS_MAX, Process, on
+from service.process.workers import Place, Worker, listen, merged, seconds_to_prove, wait_seconds_max
+from tests.process import ANSWER_SECONDS_MAX, READY_SECONDS_MAX, Process, on
 
 
-def group(database, tmp_path, *, wait=True):
-    return Process(tmp_path / "data", wait=wait, arguments=("--workers", "2"), **on(database))
+def group(database, tmp_path, *, wait=True, **environment):
+    return Process(tmp_path / "data", wait=wait, arguments=("--workers", "2"), **on(database) | environment)
 
 
 def workers_of(served):
@@ -69,6 +74,17 @@ def scrape_of_both(served):
         return text if {"0", "1"} == set(re.findall(r'worker="(\d+)"', text)) else ""
 
     return until(both)
+
+
+def replacement(served, others):
+    """Return the worker that is there besides the others, once it is."""
+    return until(lambda: set(workers_of(served)) - set(others)).pop()
+
+
+def serves(served, worker):
+    """Tell whether the first worker's metrics are those of a process, which its start tells from others."""
+    pattern = r'^process_start_time_seconds{worker="0"} (\S+)$'
+    return float(re.search(pattern, scrape_of_both(served), re.MULTILINE)[1]) == worker.create_time()
 
 
 def answers(served, count):
@@ -118,20 +134,67 @@ def test_one_that_ends_is_replaced_and_no_request_fails(database, tmp_path):
         assert answers(served, 30) == ["ok"] * 30
         [new] = until(lambda: set(workers_of(served)) - {second})
         assert answers(served, 30) == ["ok"] * 30
-        started = re.search(r'^process_start_time_seconds{worker="0"} (\S+)$', scrape_of_both(served), re.MULTILINE)
-        assert float(started[1]) == new.create_time()
+        assert serves(served, new)
         assert '"a worker ended"' in served.output()
         assert served.end() == 0
 
 
-def test_one_that_ends_at_once_ends_all(database, tmp_path):
-    with group(database, tmp_path, wait=False) as served:
-        # Not when they are ready, which may take them longer than they have to prove themselves.
-        found = both_workers(served)
-        found[0].kill()
-        assert served.process.wait(ANSWER_SECONDS_MAX) == 1
-        assert served.output().splitlines()[-1] == "expenses: Worker 0 ended at once, with status -9."
-        assert alive(found) == []
+def test_one_that_is_killed_soon_after_its_restart_is_replaced_again(database, tmp_path):
+    with group(database, tmp_path) as served:
+        first, second = both_workers(served)
+        scrape_of_both(served)
+        killed = [first]
+        # The first and the next are killed when they serve, the two after that while they start.
+        for is_waited_for in (True, False, False, True):
+            killed[-1].kill()
+            killed.append(replacement(served, [*killed, second]))
+            if is_waited_for:
+                until(partial(serves, served, killed[-1]))
+        assert answers(served, 20) == ["ok"] * 20
+        ended = [line for line in map(json.loads, served.output().splitlines()) if line["message"] == "a worker ended"]
+        assert [(line["worker"], line["status"]) for line in ended] == [(0, -9)] * 4
+        assert all(0 <= line["wait_seconds"] <= wait_seconds_max for line in ended)
+        assert served.end() == 0
+
+
+def test_the_wait_for_the_next_grows_to_a_limit_while_they_end_early():
+    place = Place(started_at=time.monotonic())
+    assert [place.vacate() for _ in range(7)] == [1, 2, 4, 8, 16, wait_seconds_max, wait_seconds_max]
+    place.started_at = time.monotonic() - seconds_to_prove
+    assert place.vacate() == 0
+    place.started_at = time.monotonic()
+    assert place.vacate() == 1
+
+
+@pytest.fixture
+def one_connection(database):
+    """The address of a database as a user who may connect once at a time."""
+    before, name = conninfo_to_dict(database), f"one_{conninfo_to_dict(database)['dbname']}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"create role {name} login connection limit 1 password '{before.get('password', 'none')}'")
+        connection.execute(f"grant all on all tables in schema public to {name}")
+        yield database.replace(f"//{before['user']}", f"//{name}", 1)
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (name,))
+        connection.execute(f"drop owned by {name}")
+        connection.execute(f"drop role {name}")
+
+
+def test_one_that_never_starts_ends_all(one_connection, tmp_path):
+    with group(one_connection, tmp_path, wait=False) as served:
+        assert served.process.wait(READY_SECONDS_MAX) == 1
+        lines = served.output().splitlines()
+        assert re.fullmatch(r"expenses: Worker [01] ended before it had started, with status 1\.", lines[-1])
+        assert any(line.startswith("expenses: The database refuses the connection: too many") for line in lines)
+        assert "Traceback" not in served.output()
+
+
+def test_the_number_of_workers_is_a_setting_too_and_the_option_goes_before_it(database, tmp_path):
+    with Process(tmp_path / "data", **on(database), EXPENSES_WORKERS="2") as served:
+        assert both_workers(served)
+        scrape_of_both(served)
+    with group(database, tmp_path, EXPENSES_WORKERS="3") as served:
+        scrape_of_both(served)
+        assert len(workers_of(served)) == 2
 
 
 def test_none_is_left_when_the_one_that_watches_is_killed(database, tmp_path):
@@ -162,7 +225,8 @@ async def test_workers_that_are_gone_or_do_not_answer_are_left_out(monkeypatch):
         gone.bind(f"{directory}/2")
         silent.bind(f"{directory}/3")
         silent.listen()
-        first, second = Worker(0, Path(directory)), Worker(1, Path(directory))
+        served = mmap.mmap(-1, 2)
+        first, second = Worker(0, Path(directory), served), Worker(1, Path(directory), served)
         async with first.answering(lambda: "of the first"), second.answering(lambda: "of the second"):
             assert await first.metrics_of_others() == ["of the second"]
 
@@ -179,6 +243,33 @@ def test_metrics_of_several_are_merged_by_metric():
         "b{worker='0'} 2",
         "b{worker='1'} 2",
     ]
+
+
+@pytest.mark.parametrize("host", ["", "::", "0::0"])
+def test_all_addresses_are_those_of_both_families_each_with_a_socket_of_its_own(host):
+    sockets = listen(host, 0)
+    try:
+        found = {each.family: each for each in sockets}
+        assert found.keys() == {socket.AF_INET, socket.AF_INET6}
+        # One socket for both would show IPv4 clients as ::ffff:192.0.2.1, which is another place to the limits.
+        assert found[socket.AF_INET6].getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def test_addresses_that_this_machine_does_not_have_are_left_out_while_there_are_others(monkeypatch):
+    # As on a machine whose name has an address that is gone; 192.0.2.1 is nobody's.
+    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    names = {"both": ["192.0.2.1", "127.0.0.1"], "gone": ["192.0.2.1"]}
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, **_: [(*entry, (each, port)) for each in names[host]])
+    [here] = listen("both", 0)
+    with here:
+        assert here.getsockname()[0] == "127.0.0.1"
+        with pytest.raises(OSError, match="Address already in use"):
+            listen("both", here.getsockname()[1])
+    with pytest.raises(OSError, match="Cannot assign requested address"):
+        listen("gone", 0)
 
 
 def test_all_addresses_of_a_host_are_listened_on_at_one_port():

@@ -3,12 +3,16 @@
 The checks use connections that are opened as all others are, so that what passes here works in `serve`.
 """
 
-from collections.abc import AsyncIterator
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from secrets import token_hex
 from typing import TypeAlias
 
 import asyncpg
+from psycopg.conninfo import conninfo_to_dict
 
 from service.postgres.migrate import connection_arguments, known
 from service.postgres.pool import Transaction
@@ -65,6 +69,7 @@ async def pending(connection: Session, migration_ids: list[str]) -> list[str]:
 @asynccontextmanager
 async def _connected(server: Server) -> AsyncIterator[Session]:
     connection_arguments(server.url)
+    _check_authority(conninfo_to_dict(server.url))
     # Whether a pooler keeps prepared statements is one of the questions, so the questions do without.
     connection = await server.open(statement_cache_size=0)
     try:
@@ -145,3 +150,16 @@ def _some(tables: list[str], most: int = 3) -> str:
     """Return the tables' names, the first few of many."""
     more = len(tables) - most
     return f"{', '.join(tables[:most])} and {more} more" if more > 0 else " and ".join(tables)
+
+
+def _check_authority(arguments: Mapping[str, object]) -> None:
+    """Raise ConfigError if the certificates to trust cannot be read: asyncpg's own message does not name the file."""
+    if "sslrootcert" in arguments or arguments.get("sslmode") in {"verify-ca", "verify-full"}:
+        named = arguments.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")
+        path = Path(str(named)) if named else Path("~/.postgresql/root.crt").expanduser()
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise ConfigError(
+                f"DATABASE_URL asks for TLS, but its sslrootcert, {path}, cannot be read: {error.strerror or error}."
+            ) from None

@@ -4,6 +4,7 @@ Only migrations open their own (`migrate.py`), since they need a session to them
 """
 
 import math
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ import asyncpg
 import orjson
 
 from service.postgres.connections import unavailable
-from service.process.exits import ConfigError, DatabaseUnreachable
+from service.process.exits import ConfigError, DatabaseNotReady, DatabaseUnreachable
 
 connect_seconds = 3
 # A process that stops in the middle of a write must not hold up its team much longer than a statement may.
@@ -68,16 +69,43 @@ class Server:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn the failure of a start's connection into an error of one line, without a secret."""
+    """Turn the failure of a start's connection into an error of one line, without a secret.
+
+    That is a DatabaseNotReady if the database may be there in a moment.
+    """
     try:
         yield
+    except ssl.SSLError as error:
+        # A certificate that cannot be verified is a ValueError as well.
+        raise _unreachable(error) from error
     except (ValueError, OverflowError):
         # asyncpg's own message would show the password of a URL that it parses wrongly.
         raise ConfigError("DATABASE_URL is not of the form postgresql://user:password@host:port/name.") from None
     except (asyncpg.PostgresError, *unavailable) as error:
-        answer = " ".join(str(error).split()) or "it did not answer in time"
-        said = "cannot be reached" if isinstance(error, OSError) else "refuses the connection"
-        raise DatabaseUnreachable(f"The database {said}: {answer}") from error
+        raise _unreachable(error) from error
+
+
+def _unreachable(error: Exception) -> DatabaseUnreachable:
+    """Return what a failure to connect means for the start."""
+    answer = " ".join(str(error).split()) or "it did not answer in time"
+    said = "cannot be reached" if isinstance(error, OSError) else "refuses the connection"
+    kind = DatabaseNotReady if _is_on_its_way(error) else DatabaseUnreachable
+    return kind(f"The database {said}: {answer}")
+
+
+def _is_on_its_way(error: Exception) -> bool:
+    """Return whether a server that failed so may answer in a moment: it starts, stops, is full, or is not there yet."""
+    if isinstance(error, OSError):
+        # Another try does not help against a certificate that is not trusted, or a server without TLS.
+        is_refused = isinstance(error, (ssl.SSLError, PermissionError)) or "rejected SSL upgrade" in str(error)
+        return not is_refused
+    if isinstance(error, asyncpg.ProtocolViolationError):
+        # PgBouncer gives this code to whatever it says itself, but this is about what we sent.
+        return "startup parameter" not in str(error)
+    return isinstance(
+        error,
+        (asyncpg.PostgresConnectionError, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError),
+    )
 
 
 async def _open(url: str, settings: dict[str, str], options: dict[str, Any]) -> "asyncpg.Connection[asyncpg.Record]":

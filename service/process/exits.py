@@ -4,6 +4,7 @@
   + ConfigError, 2: a setting is wrong or unknown
     - SecretError, 3: a secret is missing, or is a published one
   + DatabaseUnreachable, 4
+    - DatabaseNotReady, 4: the same, but it may be on its way up
   + MigrationError, 5: migrations are missing, or failed
   + DatabaseTooOld, 6
   + DatabaseNotDurable, 7
@@ -37,6 +38,10 @@ class DatabaseUnreachable(StartError):  # noqa: N818 -- the name states the prob
     """The database does not answer, or refuses the connection."""
 
     status = 4
+
+
+class DatabaseNotReady(DatabaseUnreachable):
+    """The database may be on its way up: it is not there yet, or says that it starts."""
 
 
 class MigrationError(StartError):

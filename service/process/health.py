@@ -7,10 +7,13 @@ import http.client
 import os
 import sys
 
+from service.process.addresses import reachable
+
 
 def main() -> None:
     """Exit with 0 if /readyz answers 200, otherwise with 1 and the answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("EXPENSES_PORT", "8080")), timeout=2)
+    host = reachable(os.environ.get("EXPENSES_HOST", "127.0.0.1").strip())
+    connection = http.client.HTTPConnection(host, int(os.environ.get("EXPENSES_PORT", "8080")), timeout=2)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()

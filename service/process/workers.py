@@ -1,7 +1,9 @@
 """Several processes behind one address: they share its sockets, and each can return the metrics of all."""
 
 import asyncio
+import errno
 import logging
+import mmap
 import multiprocessing
 import signal
 import socket
@@ -15,10 +17,13 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 
+from service.process.addresses import is_both
+from service.process.backoff import backoff_seconds
 from service.process.exits import StartError
 
-# A worker that ends sooner than this would do so again, so it is not replaced: the service stops.
+# A worker that ends sooner than this may do so again: the next waits, longer each time. Others are replaced at once.
 seconds_to_prove = 5
+wait_seconds_max = 30.0
 answer_seconds_max = 2
 # The most connections that wait to be accepted.
 backlog = 1024
@@ -31,15 +36,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Worker:
-    """One of several processes. Each serves its metrics to the others on a socket in a shared directory."""
+    """One of several processes. Each serves its metrics to the others on a socket in a shared directory.
+
+    `served` has a byte for each worker, which is in memory that they share with the process that watches them.
+    """
 
     index: int
     directory: Path
+    served: mmap.mmap
 
     @property
     def name(self) -> str:
         """Return the value of the metrics' label `worker`."""
         return str(self.index)
+
+    def serves(self) -> None:
+        """Tell the process that watches the workers that this one has started."""
+        self.served[self.index] = 1
 
     def check(self) -> None:
         """Raise StartError if the process that watches the workers is gone."""
@@ -94,37 +107,61 @@ def merged(texts: list[str]) -> str:
     return "".join(f"{line}\n" for heading, lines in families.items() for line in (heading, *lines))
 
 
+@dataclass
+class Place:
+    """The place of a worker: the process that fills it, and how often in a row that has ended early."""
+
+    process: ForkProcess | None = None
+    started_at: float = 0.0
+    due_at: float = 0.0
+    failures: int = 0
+
+    def vacate(self) -> float:
+        """Give up the process, which has ended, and return the seconds to wait before the next."""
+        lasted = time.monotonic() - self.started_at
+        self.process = None
+        self.failures = 0 if lasted >= seconds_to_prove else self.failures + 1
+        wait_seconds = backoff_seconds(self.failures, wait_seconds_max) if self.failures else 0.0
+        self.due_at = time.monotonic() + wait_seconds
+        return wait_seconds
+
+
 def supervise(count: int, work: Callable[[Worker], None], *, finish_seconds: float, check: Callable[[], None]) -> None:
     """Run workers until SIGTERM or Ctrl-C; replace a worker that ends on its own.
 
     `work` is called in each worker process. `check` is called here periodically; if it raises, all workers are stopped.
-    Raises StartError if a worker ends within its first seconds.
+    One that ends soon after it began is replaced after a while, and after a longer one when that happens again. Raises
+    StartError if a worker ends and none in its place has ever served: the next would not either.
     """
     context = multiprocessing.get_context("fork")
+    # Without a lock, which a worker that is killed could keep; each writes into its own byte.
+    served = mmap.mmap(-1, count)
     with tempfile.TemporaryDirectory(prefix="expenses-") as directory, _signalled() as stopping:
-        running: dict[int, tuple[ForkProcess, float]] = {}
+        places = [Place() for _ in range(count)]
 
         def start(index: int) -> None:
-            worker = Worker(index, Path(directory))
+            worker = Worker(index, Path(directory), served)
             process = context.Process(target=_run, args=(work, worker), name=f"worker {index}")
             process.start()
-            running[index] = process, time.monotonic()
+            places[index].process, places[index].started_at = process, time.monotonic()
 
         try:
-            for index in range(count):
-                start(index)
             while not stopping():
-                wait([process.sentinel for process, _ in running.values()], watch_seconds)
+                for index, place in enumerate(places):
+                    if not place.process and time.monotonic() >= place.due_at:
+                        start(index)
+                wait([place.process.sentinel for place in places if place.process], watch_seconds)
                 check()
-                for index, (process, started) in list(running.items()):
-                    if stopping() or process.is_alive():
+                for index, place in enumerate(places):
+                    if stopping() or not place.process or place.process.is_alive():
                         continue
-                    if time.monotonic() - started < seconds_to_prove:
-                        raise StartError(f"Worker {index} ended at once, with status {process.exitcode}.")
-                    log.error("a worker ended", extra={"worker": index, "status": process.exitcode})
-                    start(index)
+                    status = place.process.exitcode
+                    if not served[index]:
+                        raise StartError(f"Worker {index} ended before it had started, with status {status}.")
+                    wait_seconds = place.vacate()
+                    log.error("a worker ended", extra={"worker": index, "status": status, "wait_seconds": wait_seconds})
         finally:
-            _stop([process for process, _ in running.values()], finish_seconds + grace_seconds)
+            _stop([place.process for place in places if place.process], finish_seconds + grace_seconds)
 
 
 def _run(work: Callable[[Worker], None], worker: Worker) -> None:
@@ -140,18 +177,31 @@ def _run(work: Callable[[Worker], None], worker: Worker) -> None:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen on all addresses of a host. Raises OSError."""
+    """Return sockets that listen on all addresses of a host, but for those that this machine does not have.
+
+    `::` stands for all of IPv4 as well. They are sockets of their own, so that a client has the same address however it
+    came in. Raises OSError if there is no address to listen on, or one that is taken.
+    """
     sockets: list[socket.socket] = []
+    absent: list[OSError] = []
     try:
-        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        name = None if is_both(host) else host
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, _, _, _, address in found:
             # The first address decides about a port that is left to the system.
             chosen = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
-            sockets.append(socket.create_server(chosen, family=family, backlog=backlog))
+            try:
+                sockets.append(socket.create_server(chosen, family=family, backlog=backlog))
+            except OSError as error:
+                if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:
+                    raise
+                absent.append(error)
     except OSError:
         for each in sockets:
             each.close()
         raise
+    if not sockets:
+        raise absent[0]
     return sockets
 
 
