@@ -38,7 +38,10 @@ def test_the_table_of_settings_is_the_configuration_s():
 
 
 def test_its_links_lead_somewhere(subtests):
-    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for document in [
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]:
         found = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text())
         assert len(found) >= document.read_text().count("](") - document.read_text().count("](#")
         for target in found:
