@@ -1,6 +1,6 @@
 # `make` prints the targets. Each does all its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help serve seed migrate test test-pgbouncer check bench image smoke sbom push dashboards lock clean
+.PHONY: help serve seed migrate test test-pgbouncer check bench image smoke sbom archive push dashboards lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -41,6 +41,7 @@ check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack
 	deploy/kubernetes/check
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --no-progress --quiet .github
 	$(BIN)/shellcheck .ci/run deploy/push deploy/backup deploy/restore deploy/kubernetes/check deploy/kubernetes/prometheus-rules deploy/postgres/roles.sh
 
 bench: .venv/dev ## Measure requests per second against the bare limit (needs wrk)
@@ -58,11 +59,15 @@ image: ## Build the container image
 smoke: .venv/dev ## Start the whole stack in Docker, and use it
 	$(BIN)/python -m pytest tests/test_compose.py
 
-sbom: .venv/dev ## List what is in the image, in build/sbom.json (CycloneDX)
+sbom: .venv/dev ## List what is in the image, Debian's packages and Python's, in build/sbom.json (CycloneDX)
 	@mkdir -p build
-	$(BIN)/cyclonedx-py requirements --output-reproducible --output-file build/sbom.json requirements/service.txt
+	SYFT_CHECK_FOR_APP_UPDATE=false $(BIN)/syft scan --quiet --output cyclonedx-json=build/sbom.json docker:$(IMAGE):$(VERSION)
 
-push: ## Push the image that was built, as $REGISTRY/$NAME with the version that the tag names
+archive: ## Save the image that was built in build/image.tar, for another machine to push
+	@mkdir -p build
+	docker save --output build/image.tar $(IMAGE):$(VERSION)
+
+push: ## Push the image that was built, or the archives in build/image-*/, as $REGISTRY/$NAME
 	@deploy/push $(IMAGE) $(VERSION)
 
 dashboards: .venv/dev ## Write Grafana's dashboards from their tables

@@ -284,6 +284,6 @@ def test_a_setting_in_env_reaches_the_api_but_not_its_address(tmp_path):
     command = ["docker", "compose", "config", "--format", "json"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     settings = json.loads(done.stdout)["services"]["api"]["environment"]
-    # The API refuses the one that is none: it has to see it.
+    # The API warns of the one that is none: it has to see it.
     assert (settings["EXPENSES_POOL_SIZE"], settings["EXPENSES_LOG_LEVL"]) == ("5", "x")
     assert (settings["EXPENSES_HOST"], settings["EXPENSES_PORT"]) == ("0.0.0.0", "8080")  # noqa: S104
