@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -16,6 +18,11 @@ integer_digits_max = 20
 form_fields_max = 20
 json_types = ("application/json", "application/merge-patch+json")
 form_types = ("application/x-www-form-urlencoded",)
+
+# An address with a port, as some proxies write it: 192.0.2.1:5678, [2001:db8::1]:5678, [2001:db8::1].
+with_port = re.compile(r"\[([^]]+)](?::[0-9]{1,5})?|([^:]+):[0-9]{1,5}")
+# The part of an IPv6 address that its provider chose: a client has all addresses with the same beginning.
+ipv6_place_bits = 64
 
 
 async def read_json(request: web.Request) -> Any:
@@ -73,10 +80,31 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def peer(request: web.Request) -> str:
-    """Return the client's network address: the hop before the trusted proxies, or the peer without them."""
+    """Return the place that a request comes from: that of the hop before the trusted proxies, or of the peer.
+
+    It is the peer's without trusted proxies, and where their header names no address there.
+    """
     trusted = request.app[TRUSTED_PROXIES]
-    hops = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")]
-    return hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else request.remote or ""
+    hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    hop = place(hops[-trusted]) if 0 < trusted <= len(hops) else ""
+    return hop or place(request.remote or "")
+
+
+def place(text: str) -> str:
+    """Return what identifies a client at a network address: an IPv4 address, or an IPv6 network of 64 bits.
+
+    All spellings of an address are the same place, with any port and zone; an IPv4 address may be written as an IPv6
+    one. Text that is no address is no place: the result is empty.
+    """
+    text = text.strip()
+    found = with_port.fullmatch(text)
+    try:
+        address = ip_address((found[1] or found[2]) if found else text)
+    except ValueError:
+        return ""
+    if isinstance(address, IPv6Address):
+        return str(address.ipv4_mapped or IPv6Network((int(address), ipv6_place_bits), strict=False))
+    return str(address)
 
 
 def agent(request: web.Request) -> str:

@@ -2,15 +2,21 @@
 
 import asyncio
 import dataclasses
+import socket
 
+import aiohttp
 import pytest
+from aiohttp import web
 from argon2 import PasswordHasher, extract_parameters
 
+from service.app import create_app
 from service.auth.keys import SECURITY
 from service.auth.passwords import hash_queue_max
 from service.ops import monitor
-from service.web.keys import DB
-from tests.conftest import PASSWORD, running
+from service.web.keys import DB, DOCUMENT
+from service.web.runner import runner
+from tests.conftest import PASSWORD, Service, running
+from tests.contract import Contract
 from tests.rows import login_failures
 
 path = "/v1/auth/login"
@@ -231,6 +237,92 @@ async def test_it_takes_the_hop_before_the_trusted_proxies_as_the_place(config, 
         body = {"email": person.email, "password": PASSWORD}
         async with served.http.post(served.url + path, json=body, headers=headers) as response:
             assert response.status == 429
+
+
+PLACES = {
+    "IPv4 with ports": ["192.0.2.1", "192.0.2.1:5678", "192.0.2.1:1", "[::ffff:192.0.2.1]:80", "::FFFF:c000:201"],
+    "IPv6 with ports": [
+        "2001:db8::1",
+        "[2001:db8::1]",
+        "[2001:db8::1]:5678",
+        "2001:DB8:0:0::0001",
+        "[2001:db8::1%e0]:1",
+    ],
+    "IPv6 of one network": [f"2001:db8:5:6:{each:x}::{each}" for each in range(1, 6)],
+    "IPv6 zones": [f"fe80::1%{each}" for each in ("eth0", "eth1", "7", "x:y", "💥")],
+}
+
+
+async def test_it_knows_a_place_in_every_spelling(proxied, subtests):
+    for name, spellings in PLACES.items():
+        with subtests.test(name):
+            person = await proxied.person()
+            for each in spellings * 2:
+                failed = await login(proxied, person.email, wrong_password, headers={"X-Forwarded-For": each})
+                assert (each, failed.status) == (each, 401)
+            for each in spellings:
+                limited = await login(proxied, person.email, headers={"X-Forwarded-For": each})
+                assert (each, limited.status) == (each, 429)
+
+
+@pytest.mark.parametrize(
+    ("place", "one", "other"),
+    [
+        ("192.0.2.1", "192.0.2.1:5678", "192.0.2.2:5678"),
+        ("2001:db8:5:6::/64", "2001:db8:5:6::1", "2001:db8:5:7::1"),
+        ("192.0.2.1", "::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+    ],
+)
+async def test_it_tells_places_apart(proxied, db, place, one, other):
+    person = await proxied.person()
+    await fail(db, person.email, place, 10)
+    assert (await login(proxied, person.email, headers={"X-Forwarded-For": one})).status == 429
+    assert (await login(proxied, person.email, headers={"X-Forwarded-For": other})).status == 200
+
+
+NO_PLACES = [
+    *("unknown", "_hidden", "x" * 4000, "192.0.2", "192.0.2.300", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1 192.0.2.2"),
+    *("[192.0.2.1", "2001:db8::1]", "[]:1", "1:2:3", "3232235777", "0300.0.2.1", "192.0.2.1/32", "a@192.0.2.1"),
+]
+
+
+async def test_it_takes_what_is_no_address_for_the_peer_s(proxied, db, subtests):
+    for sent in NO_PLACES:
+        with subtests.test(sent[:20]):
+            person = await proxied.person()
+            await fail(db, person.email, here, 9)
+            assert (await login(proxied, person.email, wrong_password, headers={"X-Forwarded-For": sent})).status == 401
+            assert (await login(proxied, person.email)).status == 429
+
+
+async def test_a_place_is_the_same_for_one_s_own_password(proxied):
+    person = await proxied.person()
+    for port in range(5):
+        headers = {"X-Forwarded-For": f"192.0.2.1:{port}"}
+        body = {"password": "another horse battery", "current_password": wrong_password}
+        assert (await person.call("PATCH", "/v1/me", body, headers=headers)).status == 422
+        form = {"grant_type": "password", "username": person.email, "password": wrong_password}
+        assert (await proxied.call("POST", "/v1/auth/token", data=form, headers=headers)).status == 401
+    assert (await login(proxied, person.email, headers={"X-Forwarded-For": "192.0.2.1"})).status == 429
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+async def test_it_takes_a_peer_s_address_as_it_takes_a_hop_s(config, db):
+    app = create_app(config)
+    serving = runner(app)
+    await serving.setup()
+    try:
+        # Such a socket shows an IPv4 peer as ::ffff:127.0.0.1.
+        both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+        await web.SockSite(serving, both).start()
+        async with aiohttp.ClientSession() as http:
+            service = Service(f"http://127.0.0.1:{both.getsockname()[1]}", app, http, Contract(app[DOCUMENT]))
+            person = await service.person()
+            await fail(db, person.email, here, 10)
+            assert (await login(service, person.email)).status == 429
+        await asyncio.sleep(0)
+    finally:
+        await serving.cleanup()
 
 
 async def test_it_asks_to_come_back_when_too_many_hashes_wait(served, ann):
