@@ -135,9 +135,9 @@ def check(config: Config) -> None:
         _say("ready to serve")
 
 
-def print_document(_: Config) -> None:
+def print_document(config: Config) -> None:
     """Print the OpenAPI document."""
-    print(orjson.dumps(document(routes)).decode())
+    print(orjson.dumps(document(routes, config.public_url)).decode())
 
 
 @contextmanager
@@ -186,7 +186,7 @@ async def _serve(
         if worker:
             worker.serves()
         address = f"http://{joined(config.host or '::', sockets[0].getsockname()[1])}"
-        log.info("serving", extra={"address": address, "documentation": f"{address}/docs"})
+        log.info("serving", extra={"address": address, "documentation": f"{config.public_url or address}/docs"})
         while not stop.is_set():
             check()
             with suppress(TimeoutError):

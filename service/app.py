@@ -30,6 +30,7 @@ from service.web.keys import (
     DOCUMENT,
     LIFECYCLE,
     METRICS,
+    PUBLIC_URL,
     TRAFFIC,
     TRUSTED_PROXIES,
     UNLOGGED,
@@ -46,6 +47,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     `worker` says which one this process is of several behind the same address.
     """
     app = web.Application(middlewares=[observe, problem_details], client_max_size=body_bytes_max)
+    app[PUBLIC_URL] = config.public_url
     app[TRUSTED_PROXIES] = config.trusted_proxies
     app[METRICS] = metrics = Metrics(worker.name if worker else "")
     app[TRAFFIC] = Traffic(metrics)
@@ -69,7 +71,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
         else:
             app.router.add_route(method, path, handler, name=name)
         app[TRAFFIC].expect(name, method)
-    app[DOCUMENT] = orjson.dumps(openapi.document(routes))
+    app[DOCUMENT] = orjson.dumps(openapi.document(routes, config.public_url))
     app.cleanup_ctx.append(partial(_security, config))
     app.cleanup_ctx.append(partial(_database, config))
     app.cleanup_ctx.append(_worker)

@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from environs import EnvError, FileAwareEnv
-from marshmallow import validate
+from marshmallow import ValidationError, validate
 
 from service.postgres.data_directory import default_root
 from service.process.exits import ConfigError, SecretError
 
 secret_bytes_min = 32
 workers_max = 64
+port_max = 65535
 
 # Secrets published with this project contain one of these: placeholders to replace, and secrets for trying it out.
 placeholder = "placeholder"
@@ -26,6 +27,23 @@ development = "development"
 def setting(name: str, default: Any, about: str, *, check: Any = None, secret: bool = False) -> Any:
     """Declare a field of Config: its environment variable, default, meaning and accepted values."""
     return field(default=default, metadata={"name": name, "about": about, "check": check, "secret": secret})
+
+
+# It stands in headers and pages as it is, and in problem types, which clients compare: no character has two spellings.
+public_url_accepted = re.compile(
+    r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/(?!\.{1,2}(?:/|$))[\w.~-]+)*/?",
+    re.ASCII,
+)
+
+
+def _check_public_url(value: str) -> None:
+    found = public_url_accepted.fullmatch(value)
+    if value and not (found and 1 <= int(found["port"] or 1) <= port_max):
+        raise ValidationError(
+            "It must be https://host[:port][/path], in lower case up to the path, without user, query and fragment, "
+            "and the path of letters, digits and -._~ alone."
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +90,7 @@ class Config:
     host: str = setting(
         "EXPENSES_HOST", "127.0.0.1", "The address to listen on; `0.0.0.0` is all of IPv4, `::` all of IPv4 and IPv6"
     )
-    port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, 65535))
+    port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, port_max))
     connections: int = setting(
         "EXPENSES_CONNECTIONS",
         2000,
@@ -90,6 +108,12 @@ class Config:
         1,
         "Processes that share the address; keep 1 where something else runs replicas",
         check=validate.Range(1, workers_max),
+    )
+    public_url: str = setting(
+        "EXPENSES_PUBLIC_URL",
+        "",
+        "The address that clients use, as `https://host` or `https://host/path`; if unset, answers name paths only",
+        check=_check_public_url,
     )
     data_dir: Path = setting(
         "EXPENSES_DATA_DIR",
@@ -222,12 +246,15 @@ def load() -> Config:
         except (EnvError, ValueError) as error:
             about = each.metadata["about"]
             raise ConfigError(f"{name} is not accepted: {_reason(error)} Its meaning: {about}.") from None
+    values["public_url"] = values["public_url"].removesuffix("/")
     config = Config(**values)
     if config.unknown_settings == "refuse" and (unknown := unknown_settings()):
         raise ConfigError(f"{unknown[0]}; the README lists all settings.")
     _refuse_published_secrets(config)
     if config.production and config.allow_unsafe_database:
         raise ConfigError("EXPENSES_ALLOW_UNSAFE_DATABASE is not accepted with EXPENSES_PRODUCTION.")
+    if config.production and config.public_url.startswith("http:"):
+        raise ConfigError("EXPENSES_PUBLIC_URL must begin with https:// with EXPENSES_PRODUCTION.")
     if config.tracing and find_spec("opentelemetry") is None:
         raise ConfigError("EXPENSES_TRACING needs the `otel` extra: install requirements/otel.txt.")
     return config

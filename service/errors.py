@@ -56,10 +56,10 @@ class Refusal(Exception):  # noqa: N818 -- a refusal is not an error of the serv
         """Return the name in the problem's type: `OpenBalance` is `open-balance`."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
 
-    def problem(self, instance: str) -> dict[str, Any]:
-        """Return the problem document; `instance` is the request id."""
+    def problem(self, instance: str, public_url: str) -> dict[str, Any]:
+        """Return the problem document; `instance` is the request id, and `public_url` is where the types have pages."""
         return {
-            "type": type_prefix + self.slug(),
+            "type": public_url + type_prefix + self.slug(),
             "title": self.slug().replace("-", " ").capitalize(),
             "status": self.status.value,
             "detail": str(self),
@@ -113,7 +113,7 @@ class Conflict(Refusal):
 
 
 class EmailTaken(Conflict):
-    """An account with this e-mail address already exists. If it is yours, log in: POST /v1/auth/login."""
+    """An account with this e-mail address already exists. If it is yours, log in."""
 
 
 class AlreadyMember(Conflict):

@@ -201,7 +201,8 @@ async def fill(config: Config) -> None:
         tqdm.write(f"Nothing was added: {refusal}")
     login = f'{{"email": "{email_of(people[0])}", "password": "{password}"}}'
     tqdm.write(f"Log in as {email_of(people[0])}, or as any other of these people, with the password: {password}")
-    tqdm.write(f"curl http://{joined(reachable(config.host), config.port)}/v1/auth/login --json '{login}'")
+    address = config.public_url or f"http://{joined(reachable(config.host), config.port)}"
+    tqdm.write(f"curl {address}/v1/auth/login --json '{login}'")
 
 
 async def _fill(transaction: Transaction, password_hash: str) -> None:

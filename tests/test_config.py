@@ -44,6 +44,9 @@ def test_nothing_needs_to_be_set():
         ("EXPENSES_PRODUCTION", "production", "false", False),
         ("EXPENSES_ALLOW_UNSAFE_DATABASE", "allow_unsafe_database", "1", True),
         ("DATABASE_URL", "database_url", "postgres://ann@db/expenses", "postgres://ann@db/expenses"),
+        ("EXPENSES_PUBLIC_URL", "public_url", "https://expenses.example.com", "https://expenses.example.com"),
+        ("EXPENSES_PUBLIC_URL", "public_url", "https://example.com:8443/a/b-1/", "https://example.com:8443/a/b-1"),
+        ("EXPENSES_PUBLIC_URL", "public_url", "http://[2001:db8::1]:8080/", "http://[2001:db8::1]:8080"),
     ],
 )
 def test_it_reads_a_setting(monkeypatch, name, field, text, value):
@@ -71,6 +74,23 @@ def test_it_reads_a_setting(monkeypatch, name, field, text, value):
         ("EXPENSES_PRODUCTION", "maybe"),
         ("EXPENSES_PRODUCTION", ""),
         ("EXPENSES_ALLOW_UNSAFE_DATABASE", "please"),
+        ("EXPENSES_PUBLIC_URL", "expenses.example.com"),
+        ("EXPENSES_PUBLIC_URL", "ftp://expenses.example.com"),
+        ("EXPENSES_PUBLIC_URL", "https://"),
+        ("EXPENSES_PUBLIC_URL", "https:///money"),
+        ("EXPENSES_PUBLIC_URL", "https://Expenses.example.com"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com:0"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com:70000"),
+        ("EXPENSES_PUBLIC_URL", "https://ann@expenses.example.com"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com?a=b"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com/#money"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com//"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com/a//b"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com/a/../b"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com/."),
+        ("EXPENSES_PUBLIC_URL", 'https://expenses.example.com/"><b>'),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com/a b"),
+        ("EXPENSES_PUBLIC_URL", "https://expenses.example.com/a\r\nX: y"),
     ],
 )
 def test_it_refuses_a_value_that_is_not_accepted(monkeypatch, name, value):
@@ -130,6 +150,13 @@ def test_it_refuses_a_secret_for_development_in_production_alone(monkeypatch, na
 def test_production_has_no_database_that_forgets(monkeypatch):
     monkeypatch.setenv("EXPENSES_PRODUCTION", "true")
     assert "EXPENSES_PRODUCTION" in refused(monkeypatch, "EXPENSES_ALLOW_UNSAFE_DATABASE", "true")
+
+
+def test_in_production_the_public_address_is_encrypted(monkeypatch):
+    monkeypatch.setenv("EXPENSES_PUBLIC_URL", "https://expenses.example.com")
+    monkeypatch.setenv("EXPENSES_PRODUCTION", "true")
+    load()
+    assert "https://" in refused(monkeypatch, "EXPENSES_PUBLIC_URL", "http://expenses.example.com")
 
 
 @pytest.mark.parametrize(

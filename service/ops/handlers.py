@@ -12,7 +12,7 @@ from service.ops import service
 from service.process.workers import merged
 from service.web.answers import Media, Ok, security_headers
 from service.web.endpoint import endpoint
-from service.web.keys import DB, DOCUMENT, LIFECYCLE, METRICS, WORKER
+from service.web.keys import DB, DOCUMENT, LIFECYCLE, METRICS, PUBLIC_URL, WORKER
 from service.web.schemas import Output
 
 ui = Path(__file__).parents[1] / "web" / "ui"
@@ -28,7 +28,9 @@ ui_files = {path.name: path for path in ui.rglob("*") if path.suffix in ui_types
 async def home(request: web.Request) -> web.Response:
     """Show links to the documentation, the health checks and the metrics."""
     page = (ui / "home.html").read_text()
-    return _html(page.replace("localhost:8080", html.escape(request.host)))
+    if public_url := request.app[PUBLIC_URL]:
+        page = page.replace("http://localhost:8080", html.escape(public_url))
+    return _html(page)
 
 
 class Health(Output):

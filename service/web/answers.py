@@ -10,7 +10,7 @@ from aiohttp import web
 from marshmallow import Schema, fields
 
 from service.web.etags import is_in_if_none_match
-from service.web.keys import QUERY
+from service.web.keys import PUBLIC_URL, QUERY
 from service.web.paging import cut
 from service.web.schemas import Output
 
@@ -23,7 +23,7 @@ security_headers = {
     "X-Content-Type-Options": "nosniff",
 }
 header_descriptions = {
-    "Location": "The path of what was created.",
+    "Location": "The address of what was created.",
     "ETag": "The version, for If-Match and If-None-Match.",
     "Link": 'The next page: `<…>; rel="next"` (RFC 8288).',
 }
@@ -76,7 +76,7 @@ class Ok(Answer):
 
 
 class Created(Ok):
-    """201 with a record and its path: `at` is the name of the route that returns it."""
+    """201 with a record and its address: `at` is the name of the route that returns it."""
 
     status = HTTPStatus.CREATED
 
@@ -87,7 +87,7 @@ class Created(Ok):
     def headers(self, request: web.Request, record: Mapping[str, Any]) -> dict[str, str]:
         """Return the Location, with the ids from this request's path and the record filled in."""
         path = request.app.router[self.at].canonical
-        return {"Location": path.format_map({**request.match_info, **record})}
+        return {"Location": request.app[PUBLIC_URL] + path.format_map({**request.match_info, **record})}
 
     def documented(self) -> dict[str, Any]:
         """Return the schema and the headers."""
@@ -114,7 +114,10 @@ class Page(Answer):
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the page as JSON."""
         items, cursor = cut(result, request[QUERY], self.by)
-        headers = {"Link": f'<{request.rel_url.update_query(after=cursor)}>; rel="next"'} if cursor else {}
+        headers = {}
+        if cursor:
+            following = request.app[PUBLIC_URL] + str(request.rel_url.update_query(after=cursor))
+            headers["Link"] = f'<{following}>; rel="next"'
         return _json({"items": items, "next": cursor}, self.status, headers, self.pick)
 
     def documented(self) -> dict[str, Any]:

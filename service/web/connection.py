@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from service import errors
 from service.web.answers import security_headers
 from service.web.connection_limit import ConnectionLimit
-from service.web.keys import REFUSED, REQUEST_ID
+from service.web.keys import CONNECTION_LIMIT, PUBLIC_URL, REFUSED, REQUEST_ID
 from service.web.middleware import observe, problem_details
 
 # The request line and the headers, all together and each, and how long they may take.
@@ -34,9 +34,16 @@ unread_seconds_max = 60
 class Server(web.Server):
     """aiohttp's server, with our connections."""
 
-    def __init__(self, *arguments: Any, limit: ConnectionLimit | None, **options: Any) -> None:
+    def __init__(self, *arguments: Any, limit: ConnectionLimit | None, public_url: str, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.limit = limit
+        self.public_url = public_url
+        self.too_many = _closing(
+            errors.Unavailable(
+                "Too many connections are open. Close some, or try again.", reason="connections", retry_after_seconds=5
+            ),
+            public_url,
+        )
 
     def __call__(self) -> RequestHandler:
         """Return the protocol of a new connection."""
@@ -46,11 +53,13 @@ class Server(web.Server):
 class Connection(RequestHandler):
     """aiohttp's protocol, within our limits; every answer is a problem document that is logged and counted."""
 
-    __slots__ = ("head_bytes", "head_timer", "limit", "peer")
+    __slots__ = ("head_bytes", "head_timer", "limit", "peer", "public_url", "too_many")
 
     def __init__(self, server: Server, **options: Any) -> None:
         super().__init__(server, **options)
         self.limit = server.limit
+        self.public_url = server.public_url
+        self.too_many = server.too_many
         self.peer: str | None = None
         self.head_bytes = 0
         self.head_timer: asyncio.TimerHandle | None = None
@@ -61,7 +70,7 @@ class Connection(RequestHandler):
         if self.limit:
             peer = _peer(transport)
             if not self.limit.take(peer):
-                transport.write(too_many_connections)
+                transport.write(self.too_many)
                 transport.close()
                 return
             self.peer = peer
@@ -104,7 +113,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer after a crash outside of the middlewares, which aiohttp logs."""
         response = super().handle_error(request, status, exc, message)
-        document = errors.InternalError().problem(request.get(REQUEST_ID, ""))
+        document = errors.InternalError().problem(request.get(REQUEST_ID, ""), self.public_url)
         answer = web.Response(body=orjson.dumps(document), status=response.status, content_type=problem_type)
         answer.headers.update(security_headers)
         answer.force_close()
@@ -154,32 +163,27 @@ class Connection(RequestHandler):
 class Runner(web.AppRunner):
     """aiohttp's runner of an app, on our server."""
 
-    def __init__(self, app: web.Application, *, limit: ConnectionLimit | None, **options: Any) -> None:
-        super().__init__(app, **options)
-        self.limit = limit
-
     async def _make_server(self) -> Server:
         made = await super()._make_server()
-        return Server(made.request_handler, request_factory=made.request_factory, limit=self.limit, **self._kwargs)
+        return Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            limit=self.app.get(CONNECTION_LIMIT),
+            public_url=self.app.get(PUBLIC_URL, ""),
+            **self._kwargs,
+        )
 
 
 problem_type = "application/problem+json"
 
 
-def _closing(refusal: errors.Refusal) -> bytes:
+def _closing(refusal: errors.Refusal, public_url: str) -> bytes:
     """Return a whole answer, for a connection that is closed at once."""
-    body = orjson.dumps(refusal.problem(""))
+    body = orjson.dumps(refusal.problem("", public_url))
     headers = security_headers | refusal.headers
     headers |= {"Content-Type": problem_type, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {refusal.status.value} {refusal.status.phrase}", *(f"{n}: {v}" for n, v in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-too_many_connections = _closing(
-    errors.Unavailable(
-        "Too many connections are open. Close some, or try again.", reason="connections", retry_after_seconds=5
-    )
-)
 
 
 async def _refused(request: web.Request) -> web.StreamResponse:

@@ -16,6 +16,8 @@ from service.web.traffic import Traffic
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+# Written before every path in an answer; empty if the paths stand for themselves.
+PUBLIC_URL: web.AppKey[str] = web.AppKey("public_url", str)
 TRUSTED_PROXIES: web.AppKey[int] = web.AppKey("trusted_proxies", int)
 TRAFFIC: web.AppKey[Traffic] = web.AppKey("traffic", Traffic)
 # The names of the routes whose requests have a line in the log only if they fail.

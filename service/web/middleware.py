@@ -18,7 +18,7 @@ from service.telemetry.spent import Spent, current_spent
 from service.telemetry.trace import TRACE, trace_of
 from service.web.answers import security_headers
 from service.web.fields import identifier
-from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, REFUSED, REQUEST_ID, TRAFFIC, UNLOGGED, Handler
+from service.web.keys import ACTOR, ACTOR_OF, LIFECYCLE, PUBLIC_URL, REFUSED, REQUEST_ID, TRAFFIC, UNLOGGED, Handler
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ retry_seconds = 0.05
 
 # Our refusals for what aiohttp raises when it routes a request or reads a body.
 of_framework: dict[int, tuple[type[errors.Refusal], str]] = {
-    404: (errors.NotFound, "There is nothing at this path; /docs lists all paths."),
+    404: (errors.NotFound, "There is nothing at this path; {public_url}/docs lists all paths."),
     405: (errors.MethodNotAllowed, ""),
     413: (errors.TooLarge, ""),
 }
@@ -110,7 +110,7 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
             raise
         allow = {"Allow": raised.headers["Allow"]} if "Allow" in raised.headers else {}
         kind, detail = of_framework[raised.status]
-        refused = kind(detail, headers=allow)
+        refused = kind(detail.format(public_url=request.app[PUBLIC_URL]), headers=allow)
     except (web.RequestPayloadError, ConnectionResetError):
         refused = errors.Malformed("The body is incomplete.")
     except transient:
@@ -149,7 +149,7 @@ def _problem(request: web.Request, refusal: errors.Refusal) -> web.Response:
         request[REASON] = refusal.reason
         request.app[TRAFFIC].unavailable.count(refusal.reason)
     return web.Response(
-        body=orjson.dumps(refusal.problem(request[REQUEST_ID])),
+        body=orjson.dumps(refusal.problem(request[REQUEST_ID], request.app[PUBLIC_URL])),
         status=refusal.status,
         headers=refusal.headers,
         content_type="application/problem+json",

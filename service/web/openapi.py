@@ -28,29 +28,30 @@ be changed are accepted as they are stored.
 body_types = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
 
-def document(routes: Sequence[tuple[str, str, Any, str]]) -> dict[str, Any]:
-    """Return the document of routes, each a method, path, handler and name."""
+def document(routes: Sequence[tuple[str, str, Any, str]], public_url: str = "") -> dict[str, Any]:
+    """Return the document of routes, each a method, path, handler and name; clients reach them at `public_url`."""
     spec = APISpec(
         title="Team Expense Tracker API",
         version=__version__,
         openapi_version="3.1.0",
         info={"description": description.strip(), "license": {"name": "MIT", "identifier": "MIT"}},
-        servers=[{"url": "/"}],
+        servers=[{"url": public_url or "/"}],
         plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
     )
+    token_url = f"{public_url}/v1/auth/token"
     spec.components.security_scheme(
         "login",
         {
             "type": "oauth2",
             "description": "Log in with e-mail address (as username) and password.",
-            "flows": {"password": {"tokenUrl": "/v1/auth/token", "refreshUrl": "/v1/auth/token", "scopes": {}}},
+            "flows": {"password": {"tokenUrl": token_url, "refreshUrl": token_url, "scopes": {}}},
         },
     )
     spec.components.security_scheme(
         "accessToken", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token."}
     )
     for method, path, handler, name in routes:
-        spec.path(path=path, operations={method.lower(): _operation(path, name, handler.__apispec__)})
+        spec.path(path=path, operations={method.lower(): _operation(path, name, handler.__apispec__, public_url)})
     return spec.to_dict()
 
 
@@ -59,7 +60,7 @@ def _schema_name(schema: type[Schema] | Schema | str) -> str:
     return found.__name__ if isinstance(found, type) else ""
 
 
-def _operation(path: str, name: str, kept: dict[str, Any]) -> dict[str, Any]:
+def _operation(path: str, name: str, kept: dict[str, Any], public_url: str) -> dict[str, Any]:
     operation: dict[str, Any] = {key: kept[key] for key in ("summary", "description", "tags", "security")}
     operation["operationId"] = name
     parameters: list[dict[str, Any]] = [
@@ -76,7 +77,9 @@ def _operation(path: str, name: str, kept: dict[str, Any]) -> dict[str, Any]:
             operation["requestBody"] = {"required": True, "content": content}
     if parameters:
         operation["parameters"] = parameters
-    operation["responses"] = {code: _response(code, response) for code, response in kept["responses"].items()}
+    operation["responses"] = {
+        code: _response(code, response, public_url) for code, response in kept["responses"].items()
+    }
     return operation
 
 
@@ -84,9 +87,17 @@ def _path_schema(key: str) -> dict[str, str]:
     return {"type": "string", "format": "uuid"} if key.endswith("_id") else {"type": "string"}
 
 
-def _response(code: str, kept: dict[str, Any]) -> dict[str, Any]:
+def _response(code: str, kept: dict[str, Any], public_url: str) -> dict[str, Any]:
     response = {key: kept[key] for key in ("description", "headers", "content") if kept.get(key)}
-    if "schema" in kept:
-        media_type = "application/json" if int(code) < 400 else "application/problem+json"  # noqa: PLR2004
-        response["content"] = {media_type: {"schema": kept["schema"]}}
+    if "schema" in kept and int(code) < 400:  # noqa: PLR2004
+        response["content"] = {"application/json": {"schema": kept["schema"]}}
+    elif "schema" in kept:
+        response["content"] = {"application/problem+json": {"schema": _problem_at(public_url, kept["schema"])}}
     return response
+
+
+def _problem_at(public_url: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a problem with its types as they are answered."""
+    problem, kinds = schema["allOf"]
+    types = [public_url + each for each in kinds["properties"]["type"]["enum"]]
+    return {"allOf": [problem, {"properties": {"type": {"enum": types}}}]}

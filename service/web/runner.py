@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from service.web.connection import Runner, headers_max, line_bytes_max
-from service.web.keys import CONNECTION_LIMIT
 
 # Load balancers keep idle connections for 60 s. This is longer, so that they close first.
 keepalive_seconds_default = 75.0
@@ -15,7 +14,6 @@ def runner(app: web.Application, *, keepalive_seconds: float = keepalive_seconds
     """Return aiohttp's runner of an app, without its access log and decompression: the service has its own rules."""
     return Runner(
         app,
-        limit=app.get(CONNECTION_LIMIT),
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=keepalive_seconds,

@@ -97,7 +97,10 @@ class OpenNet(Output):
 class Problem(Output):
     """Why a request was refused (RFC 9457)."""
 
-    type = fields.String(required=True, metadata={"example": "/problems/not-found"})
+    type = fields.String(
+        required=True,
+        metadata={"format": "uri-reference", "description": "For programs: the address of a page that explains it."},
+    )
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     detail = fields.String(required=True)

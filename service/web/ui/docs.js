@@ -7,7 +7,7 @@ follow();
 
 SwaggerUIBundle({
   dom_id: "#swagger-ui",
-  url: "/openapi.json",
+  url: "openapi.json",
   // The validator is on another host, which would learn where this one is.
   validatorUrl: null,
   // Nothing in the page's address may say which document is shown.
