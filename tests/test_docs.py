@@ -6,7 +6,8 @@ import json
 import re
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -17,7 +18,7 @@ from service import errors
 from service.routes import routes
 from service.teams.schemas import NewTeam
 from service.web import openapi
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, running
 
 PAGES = ["/", "/docs", "/problems/not-found"]
 expect.set_options(timeout=30_000)
@@ -88,7 +89,7 @@ class Opened:
 
 
 @contextlib.asynccontextmanager
-async def browser_page() -> AsyncIterator[Opened]:
+async def browser_page(**options: Any) -> AsyncIterator[Opened]:
     """A fresh browser for one page, which in the end must have had nothing to complain about."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
@@ -96,7 +97,7 @@ async def browser_page() -> AsyncIterator[Opened]:
     async with (
         async_playwright() as playwright,
         await playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS) as browser,
-        await browser.new_page() as page,
+        await browser.new_page(**options) as page,
     ):
         opened = Opened(page)
         yield opened
@@ -142,6 +143,18 @@ async def test_renders_a_page_without_complaints(served, path):
         await expect(opened.page.locator("main")).to_have_css("max-width", "928px")
     assert f"{served.url}{path}" in opened.requested
     assert [url for url in opened.requested if not url.startswith(f"{served.url}/")] == []
+
+
+async def test_shows_an_example_with_the_address_that_the_browser_is_at(served):
+    async with browser_page() as opened:
+        await opened.page.goto(f"{served.url}/")
+        await expect(opened.page.locator("#api")).to_have_text(served.url)
+
+
+async def test_shows_an_example_with_the_public_address(config):
+    async with running(replace(config, public_url="https://expenses.example.com")) as service, browser_page() as opened:
+        await opened.page.goto(f"{service.url}/")
+        await expect(opened.page.locator("#api")).to_have_text("https://expenses.example.com")
 
 
 async def test_leads_from_home_to_everything(served):

@@ -21,6 +21,7 @@ from service.web.answers import security_headers
 from service.web.connection_limit import ConnectionLimit
 from service.web.keys import CONNECTION_LIMIT, PUBLIC_URL, REFUSED, REQUEST_ID
 from service.web.middleware import observe, problem_details
+from service.web.request import place
 
 # The request line and the headers, all together and each, and how long they may take.
 head_bytes_max = 32 * 1024
@@ -208,9 +209,9 @@ def _refusal(found: _ErrInfo) -> errors.Refusal:
 
 
 def _peer(transport: asyncio.Transport) -> str:
-    """Return the network address of a connection; that of a Unix socket is empty."""
+    """Return the place that a connection comes from; that of a Unix socket is empty."""
     found = transport.get_extra_info("peername")
-    return str(found[0]) if isinstance(found, tuple) else ""
+    return place(str(found[0])) if isinstance(found, tuple) else ""
 
 
 def _limit_unread(transport: asyncio.Transport) -> None:
