@@ -31,9 +31,17 @@ create trigger full_disk before insert on teams execute function is_full()
 """
 
 
+WAIT_SECONDS = 0.3
+
+
 @pytest.fixture
 def impatient(config):
-    return replace(config, statement_seconds=0.5, pool_wait_seconds=0.3)
+    return replace(config, statement_seconds=2, pool_wait_seconds=30)
+
+
+def hurry(service):
+    """Let requests wait only briefly from now on; what came before had time, also on a machine that is busy."""
+    service.app[DB].connections.wait_seconds = WAIT_SECONDS
 
 
 @pytest.fixture
@@ -66,6 +74,7 @@ async def test_no_connection_is_free(impatient, is_because):
     async with running(replace(impatient, pool_size=2)) as service:
         ann = await service.person("Ann")
         async with all_in_use(service):
+            hurry(service)
             answer = await ann.get("/v1/me")
         detail = r"No connection to the database became free within 0\.3 s\. Send the request again\."
         line = await is_because(service, answer, "pool", detail)
@@ -171,10 +180,13 @@ async def test_it_is_not_the_request_s_turn(impatient, db, is_because):
     async with running(replace(impatient, statement_seconds=30)) as service:
         team = await (await service.person("Ann")).team()
         body = {"description": "Tea", "amount": 1}
+        async with all_in_use(service):
+            pass  # All connections are there from here on.
         async with db.transaction():
             await db.execute(LOCK, team.team_id)
             writing = [asyncio.create_task(team.owner.post(f"{team.path}/expenses", body)) for _ in range(2)]
             await waits_for_a_lock(db)
+            hurry(service)
             answer = await team.owner.post(f"{team.path}/expenses", body)
         assert [each.status for each in await asyncio.gather(*writing)] == [201, 201]
         detail = r"Too many writes to this team at once: this one waited 0\.3 s for its turn\. Send the request again\."
@@ -189,10 +201,10 @@ async def test_a_statement_takes_too_long(impatient, db, is_because):
         async with db.transaction():
             await db.execute(LOCK, team.team_id)
             answer = await team.owner.post(f"{team.path}/expenses", {"description": "Tea", "amount": 1})
-        detail = r"A statement took longer than 0\.5 s and was given up\. Send the request again\."
+        detail = r"A statement took longer than 2 s and was given up\. Send the request again\."
         line = await is_because(service, answer, "statement", detail)
         assert line["slowest_query"] == "expenses.prepare"
-        assert 400 < line["database_ms"] <= line["duration_ms"]
+        assert 1900 < line["database_ms"] <= line["duration_ms"]
 
 
 @pytest.mark.parametrize("is_write", [False, True])

@@ -151,30 +151,25 @@ class Connections:
     async def give_back_after(self, held: Held, error: BaseException) -> bool:
         """Give back a connection whose user failed: it is kept only if PostgreSQL answered with a plain error.
 
-        Return whether the connection is in order, after any cancelled statement has ended.
+        Return whether it was a statement that took too long, on a server that has answered again since.
         """
         if _is_plain(error):
             self.give_back(held)
-            return True
-        if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+        elif isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
             # asyncpg did not expect this itself: a statement may still be running that nobody cancels.
             self.discard(held)
-            return False
-        return await self.return_to_pool(held)
-
-    async def return_to_pool(self, held: Held) -> bool:
-        """Release a connection to asyncpg, which waits for cancelled statements and closes broken connections.
-
-        Return whether it was in order.
-        """
-        try:
-            was_open = not _is_closed(held.connection)
-            await self.pool.release(held.connection, timeout=self.wait_seconds)
-        except (asyncpg.PostgresError, *unavailable):
-            # The error is known already, and asyncpg closes a connection that it cannot repair.
-            return False
+        elif isinstance(error, TimeoutError):
+            return await self._return_if_it_answers(held)
         else:
-            return was_open
+            await self.return_to_pool(held)
+        return False
+
+    async def return_to_pool(self, held: Held) -> None:
+        """Release a connection to asyncpg, which waits for cancelled statements and closes broken connections."""
+        try:
+            # The error is known already, and asyncpg closes a connection that it cannot repair.
+            with suppress(asyncpg.PostgresError, *unavailable):
+                await self.pool.release(held.connection, timeout=self.wait_seconds)
         finally:
             self._free_slot()
 
@@ -223,6 +218,22 @@ class Connections:
                 else:
                     self._free_slot()
             raise
+
+    async def _return_if_it_answers(self, held: Held) -> bool:
+        """Return to the pool a connection whose server answers, once it has ended what took too long; close others."""
+        answers = False
+        try:
+            async with asyncio.timeout(self.wait_seconds):
+                await held.connection.execute("select")
+            answers = True
+        except (asyncpg.PostgresError, *unavailable):
+            pass
+        finally:
+            if answers:
+                await self.return_to_pool(held)
+            else:
+                self.discard(held)
+        return answers
 
     async def _connect(self) -> Held:
         made_at = time.monotonic()

@@ -104,8 +104,7 @@ class Database:
             try:
                 answer = await getattr(held.connection, method)(sql, *arguments)
             except BaseException as error:
-                is_in_order = await connections.give_back_after(held, error)
-                if is_in_order and isinstance(error, TimeoutError):
+                if await connections.give_back_after(held, error):
                     raise TooSlow from error
                 raise
             finally:
