@@ -131,10 +131,10 @@ async def _require_prepared_statements(connection: Session) -> None:
 
     One that does gives them names of its own at PostgreSQL.
     """
-    name = f"expenses_{token_hex(8)}"
     async with connection.transaction():
-        statement = await connection.prepare(queries.ops.prepared.sql, name=name)
-        if name in await statement.fetchval():
+        # asyncpg keeps a statement for as long as it is referred to.
+        statement = await connection.prepare("select", name=f"expenses_{token_hex(8)}")
+        if statement.get_name() in await queries.ops.prepared(Transaction(connection)):
             raise ConfigError(
                 "DATABASE_URL leads to a pooler that keeps no prepared statements: set EXPENSES_STATEMENT_CACHE_SIZE=0,"
                 " or set max_prepared_statements in PgBouncer 1.21 or newer."

@@ -1,4 +1,4 @@
 -- name: prepared()$
 -- The names that PostgreSQL has for the prepared statements of this session.
-select array_agg(name)
+select coalesce(array_agg(name), '{}')
 from pg_prepared_statements;
