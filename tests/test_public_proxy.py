@@ -313,7 +313,7 @@ async def test_half_a_request_ends(config, certificate, tmp_path, name, monkeypa
     "name",
     [
         "caddy",
-        pytest.param("nginx", marks=pytest.mark.xfail(raises=AssertionError, reason="If-Match takes no weak ETag yet")),
+        "nginx",
     ],
 )
 async def test_an_expense_is_changed_with_the_etag_that_came(under_a_path):
