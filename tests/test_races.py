@@ -9,6 +9,7 @@ import pytest
 
 from service.me import service as me
 from service.postgres import pool as db_module
+from service.postgres import shares as shares_module
 from service.postgres.folders import folder
 from service.postgres.pool import Database
 from service.postgres.queries import queries, query
@@ -34,6 +35,7 @@ LOCK = [
 def _no_turns(monkeypatch):
     # The races are to be decided by the database, as between two processes.
     monkeypatch.setattr(db_module, "turns_max", 100)
+    monkeypatch.setattr(shares_module, "shares", (1.0, 1.0))
 
 
 @pytest.fixture

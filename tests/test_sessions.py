@@ -13,7 +13,7 @@ from service.postgres.pool import connect
 from service.postgres.queries import queries
 from tests.rows import user
 
-MIGRATION = "0010.places-and-ended-sessions"
+MIGRATION = "0012.places-and-ended-sessions"
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from service.__main__ import main
 from service.postgres import preflight as server
 from service.postgres.embedded import EmbeddedPostgres
 from service.postgres.migrate import migrate
+from service.telemetry.logs import writer
 from tests.process import ANSWER_SECONDS_MAX, ROOT, SECRET, clean, free_port, on, run
 from tests.proxy import Proxy
 
@@ -54,7 +55,7 @@ def execute(database, sql):
 
 
 @pytest.fixture
-def command(monkeypatch, capsys, root_logger):
+def command(monkeypatch, capfd, root_logger):
     """Run a command in this process, which takes a tenth of the time."""
 
     def run_here(name, **environment):
@@ -67,7 +68,8 @@ def command(monkeypatch, capsys, root_logger):
                 main()
             except SystemExit as ended:
                 status = ended.code
-        output = capsys.readouterr()
+        writer.flush()
+        output = capfd.readouterr()
         return subprocess.CompletedProcess(name, status, output.out, output.err)
 
     return run_here
@@ -326,7 +328,7 @@ def test_a_role_to_which_one_table_is_closed_is_told_which(refused, stranger):
 
 def test_a_role_that_may_only_read_is_told_so(refused, stranger):
     line = refused(10, on(stranger("grant select on all tables in schema public to stranger")))
-    assert "may not write to audits, entries, expenses and " in line
+    assert "may not write to audits, ended_sessions, entries and " in line
 
 
 def test_a_role_that_has_been_granted_what_the_service_does_is_served(command, stranger):

@@ -184,7 +184,7 @@ async def test_it_refuses_a_token_of_a_megabyte(served):
     # The parser of the headers refuses it before the service sees it.
     headers = {"Authorization": "Bearer " + "x" * 1_000_000}
     async with served.http.get(served.url + path, headers=headers) as response:
-        assert response.status == 400
+        assert response.status == 431
     assert (await served.call("GET", path)).status == 401
 
 

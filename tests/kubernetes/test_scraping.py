@@ -101,6 +101,13 @@ def test_the_exporter_asks_at_least_what_that_of_the_compose_stack_asks(manifest
     assert set(some(compose["command"])) <= set(container["args"])
 
 
+def test_the_try_out_database_logs_and_counts_what_that_of_the_compose_stack_does(try_out: Manifests):
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["postgres"]
+    (database,) = try_out.workloads("StatefulSet")
+    assert set(compose["command"][1:]) <= set(database.containers[0]["args"])
+    assert environment(try_out.exporter)["DATA_SOURCE_URI"] == "postgres:5432/postgres?sslmode=disable"
+
+
 def environment(workload: Workload) -> dict[str, str]:
     return {each["name"]: each["value"] for each in workload.containers[0]["env"]}
 
@@ -141,14 +148,17 @@ def test_the_alert_on_backups_fires_when_a_night_s_is_missing(production: Manife
 
 
 def test_the_try_out_database_makes_its_roles_as_the_compose_stack_does(try_out: Manifests):
-    (script,) = (each["data"]["roles.sh"] for each in try_out.of("ConfigMap") if "roles.sh" in each["data"])
-    assert script == (ROOT / "deploy/postgres/roles.sh").read_text()
+    (scripts,) = (each["data"] for each in try_out.of("ConfigMap") if "roles.sh" in each["data"])
+    assert scripts == {path.name: path.read_text() for path in (ROOT / "deploy/postgres").iterdir()}
     mounts = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["postgres"]["volumes"]
     assert "./deploy/postgres/roles.sh:/docker-entrypoint-initdb.d/roles.sh:ro" in mounts
     (database,) = try_out.workloads("StatefulSet")
     (secrets,) = (each["projected"]["sources"] for each in database.pod["volumes"] if "projected" in each)
     mounted = {f"/run/secrets/{item['path']}" for each in secrets for item in each["secret"]["items"]}
-    assert mounted == {*re.findall(r"/run/secrets/\w+", script), environment(database)["POSTGRES_PASSWORD_FILE"]}
+    assert mounted == {
+        *re.findall(r"/run/secrets/\w+", scripts["roles.sh"]),
+        environment(database)["POSTGRES_PASSWORD_FILE"],
+    }
 
 
 def test_the_prometheus_operator_gets_the_rules_of_prometheus():

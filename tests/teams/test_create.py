@@ -71,8 +71,7 @@ async def test_it_refuses_a_team_without_a_name_or_a_currency(ann, missing):
 
 
 async def test_it_refuses_an_account_that_does_not_exist_any_more(ann, db):
-    await db.execute("delete from sessions")
-    await db.execute("delete from users")
+    await db.execute("delete from sessions; delete from login_places; delete from users")
     answer = await ann.post("/v1/teams", {"name": "Flat", "currency": "EUR"})
     assert answer.status == 401
     assert await db.fetchval("select count(*) from teams") == 0
