@@ -293,7 +293,7 @@ async def _begun(
     clock.spend("begin", time.perf_counter() - started)
     try:
         yield Transaction(connection, clock)
-    except TimeoutError as error:
+    except BaseException as error:
         try:
             # A silent server must not be waited for as long again; closing the connection rolls back as well.
             async with asyncio.timeout(rollback_seconds):
@@ -301,11 +301,8 @@ async def _begun(
         except (asyncpg.PostgresError, *unavailable):
             connection.terminate()
             raise error from None
-        raise TooSlow from error
-    except BaseException:
-        # A connection on which this fails is not used again.
-        with suppress(asyncpg.PostgresError, *unavailable):
-            await transaction.rollback()
+        if isinstance(error, TimeoutError):
+            raise TooSlow from error
         raise
     started = time.perf_counter()
     await transaction.commit()
