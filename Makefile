@@ -18,10 +18,10 @@ seed: .venv/local ## Fill the database with realistic sample data; a second run 
 migrate: .venv/local ## Bring the database's schema up to date
 	@exec $(BIN)/python -m service migrate
 
-# What starts the whole stack takes minutes, and is tested by `make smoke`.
-STACK := tests/test_compose.py tests/test_backup.py
+# What is around the service, and takes minutes: the stack, its backups, its alerts, proxies, and the image as it is pushed.
+STACK := $(addprefix tests/test_,compose.py backup.py alertmanager.py prometheus.py public_proxy.py push.py)
 
-test: .venv/dev ## Run all tests but those of the whole stack
+test: .venv/dev ## Run all tests of the service
 	$(BIN)/python -m pytest -n 2 $(or $(TESTS),$(STACK:%=--ignore=%))
 
 # What starts a server or a stack of its own, or tells connections apart by their process at PostgreSQL, is left out: it would
@@ -59,8 +59,8 @@ image: ## Build the container image
 	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	  --tag $(IMAGE):$(VERSION) --tag $(IMAGE):latest .
 
-smoke: .venv/dev ## Start the whole stack in Docker, use it, back it up and restore it
-	$(BIN)/python -m pytest $(STACK)
+smoke: .venv/dev ## Start the whole stack in Docker, and test all that is around the service
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(STACK)
 
 sbom: .venv/dev ## List what is in the image, Debian's packages and Python's, in build/sbom.json (CycloneDX)
 	@mkdir -p build
