@@ -26,11 +26,11 @@ test: .venv/dev ## Run all tests of the service
 
 # What starts a server or a stack of its own, or tells connections apart by their process at PostgreSQL, is left out: it would
 # not go through PgBouncer, and runs in `make test` already.
-WITHOUT_PGBOUNCER := kubernetes test_compose.py test_config.py test_connections.py test_docs.py test_embedded.py test_grafana.py \
-  test_migrate.py test_money.py test_passwords.py test_prometheus.py test_readme.py test_wheel.py test_workflows.py
+WITHOUT_PGBOUNCER := kubernetes test_config.py test_connections.py test_docs.py test_embedded.py test_grafana.py \
+  test_migrate.py test_money.py test_passwords.py test_readme.py test_wheel.py test_tls.py test_workers.py test_workflows.py
 
 test-pgbouncer: .venv/dev ## Run the tests of the service through a PgBouncer, which has to be installed
-	TEST_PGBOUNCER=$${TEST_PGBOUNCER:-pgbouncer} $(BIN)/python -m pytest -n 2 $(WITHOUT_PGBOUNCER:%=--ignore=tests/%) $(TESTS)
+	TEST_PGBOUNCER=$${TEST_PGBOUNCER:-pgbouncer} $(BIN)/python -m pytest -n 2 $(WITHOUT_PGBOUNCER:%=--ignore=tests/%) $(STACK:%=--ignore=%) $(TESTS)
 
 check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack, the manifests, the workflows
 	$(BIN)/ruff check .
