@@ -24,10 +24,10 @@ STACK := $(addprefix tests/test_,compose.py backup.py alertmanager.py prometheus
 test: .venv/dev ## Run all tests of the service
 	$(BIN)/python -m pytest -n 2 $(or $(TESTS),$(STACK:%=--ignore=%))
 
-# What starts a server or a stack of its own, or tells connections apart by their process at PostgreSQL, is left out: it would
-# not go through PgBouncer, and runs in `make test` already.
+# What starts a server or a stack of its own, takes rights away from roles, or tells connections apart by their process at
+# PostgreSQL, is left out: it would not go through PgBouncer, and runs in `make test` already.
 WITHOUT_PGBOUNCER := kubernetes test_config.py test_connections.py test_docs.py test_embedded.py test_grafana.py \
-  test_migrate.py test_money.py test_passwords.py test_readme.py test_wheel.py test_tls.py test_workers.py test_workflows.py
+  test_migrate.py test_money.py test_passwords.py test_readme.py test_start.py test_wheel.py test_tls.py test_workers.py test_workflows.py
 
 test-pgbouncer: .venv/dev ## Run the tests of the service through a PgBouncer, which has to be installed
 	TEST_PGBOUNCER=$${TEST_PGBOUNCER:-pgbouncer} $(BIN)/python -m pytest -n 2 $(WITHOUT_PGBOUNCER:%=--ignore=tests/%) $(STACK:%=--ignore=%) $(TESTS)

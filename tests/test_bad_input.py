@@ -480,10 +480,10 @@ async def test_queries_leave_little_behind(flat, served):
     finally:
         tracemalloc.stop()
         writer.close()
-    # The queries are 4.2 MB; those with a text alone are 1.1 MB.
+    # The queries are 4.2 MB; those with a text alone, with what is made of them, 1.7 MB.
     ours = ("/service/", "/urllib/parse.py", "/aiohttp/", "/yarl/", "/marshmallow/", "/functools.py")
     kept_bytes = sum(each.size_diff for each in grown if any(part in each.traceback[0].filename for part in ours))
-    assert kept_bytes < 500_000
+    assert kept_bytes < 1_000_000
 
 
 async def test_a_limit_above_the_most_gives_the_most(world, subtests):

@@ -24,6 +24,7 @@ by_member as materialized (
         coalesce(:participant::uuid, :payer::uuid) is not null
         and team_id = :team_id
         and member_id = coalesce(:participant, :payer)
+        and (:participant::uuid is not null or paid > 0)
     -- As in the index of balances, so that a plan for any member uses it.
     order by currency
     limit :look_at + 1
