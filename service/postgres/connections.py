@@ -117,21 +117,19 @@ class Connections:
         """Return a new connection if a slot is free, otherwise wait for one that is given back. Raises as `use`."""
         started = time.perf_counter()
         self.waiting += 1
-        is_in_line = False
+        is_connecting = False
         try:
             async with asyncio.timeout(self.wait_seconds):
                 if self.slots:
                     self.slots -= 1
-                else:
-                    is_in_line = True
-                    if held := await self._turn():
-                        return held
-                    is_in_line = False
+                elif held := await self._turn():
+                    return held
+                is_connecting = True
                 return await self._connect()
         except TimeoutError:
-            if is_in_line:
-                raise NoneFree from None
-            raise
+            if is_connecting:
+                raise
+            raise NoneFree from None
         finally:
             self.waiting -= 1
             seconds = time.perf_counter() - started

@@ -6,9 +6,8 @@ import math
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
-from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -16,7 +15,7 @@ from service.errors import Refusal, Unavailable
 from service.postgres.connections import Connection, Connections, NoneFree, TooSlow, idle_seconds_max, unavailable
 from service.postgres.queries import Method, Record, queries
 from service.postgres.server import Server, explained
-from service.postgres.shares import Shares, askers
+from service.postgres.shares import Limit, askers, most_of
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics, Timings
 from service.telemetry.spent import current_spent
@@ -89,14 +88,22 @@ class Database:
         self.transaction_seconds = metrics.timings(
             "database_transaction_seconds", "Time of a transaction, including its commit."
         )
-        self.shares = Shares(connections.pool.get_max_size(), connections.wait_seconds)
-        self.turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self.shares = Limit(
+            most_of(connections.pool.get_max_size()),
+            connections.wait_seconds,
+            reason="share",
+            too_many="Too many requests of this account, or for this team, at once",
+        )
+        self.turns = Limit(
+            (turns_max,), connections.wait_seconds, reason="turn", too_many="Too many writes to this team at once"
+        )
 
     async def ask(self, method: Method, name: str, sql: str, arguments: Sequence[Any]) -> Any:
         """Run a query on its own."""
         connections = self.connections
-        if (mine := askers.get()) and not self.shares.take(mine):
-            await self._wait_for_share(mine)
+        mine = askers.get()
+        if not self.shares.take(mine):
+            await self.shares.wait(mine)
         try:
             # As `connections.use()` does, which costs two more coroutines.
             held = connections.take() or await connections.wait()
@@ -123,9 +130,9 @@ class Database:
         Writes to one team have to wait for each other anyway. They wait before they take a connection, so that a busy
         team does not take all connections.
         """
-        turn = self._turn(team_id) if team_id else nullcontext()
+        turn = (team_id,) if team_id else ()
         try:
-            async with turn, self._share(), self.connections.use() as connection:
+            async with self.turns.hold(turn), self.shares.hold(askers.get()), self.connections.use() as connection:
                 started = time.perf_counter()
                 async with _begun(connection, self.clock, self.connections.wait_seconds) as transaction:
                     yield transaction
@@ -149,58 +156,6 @@ class Database:
             # A database that does not answer must not put its TimeoutError in the place of our cancellation.
             with suppress(*unavailable):
                 await connection.close(timeout=close_seconds)
-
-    @asynccontextmanager
-    async def _turn(self, team_id: str) -> AsyncIterator[None]:
-        turns = self.turns.setdefault(team_id, asyncio.Semaphore(turns_max))
-        # Timers cost time, and most teams are not busy, so one is only set for a team that is.
-        if turns.locked():
-            await self._wait_for(turns)
-        else:
-            await turns.acquire()
-        try:
-            yield
-        finally:
-            turns.release()
-
-    @asynccontextmanager
-    async def _share(self) -> AsyncIterator[None]:
-        mine = askers.get()
-        if not self.shares.take(mine):
-            await self._wait_for_share(mine)
-        try:
-            yield
-        finally:
-            self.shares.give_back(mine)
-
-    async def _wait_for_share(self, mine: tuple[str, ...]) -> None:
-        started = time.perf_counter()
-        try:
-            await self.shares.wait(mine)
-        except TimeoutError:
-            raise Unavailable(
-                "Too many requests of this account, or for this team, at once: this one waited"
-                f" {self.connections.wait_seconds:g} s. Send the request again.",
-                reason="share",
-            ) from None
-        finally:
-            if spent := current_spent.get():
-                spent.turn_seconds += time.perf_counter() - started
-
-    async def _wait_for(self, turns: asyncio.Semaphore) -> None:
-        started, seconds = time.perf_counter(), self.connections.wait_seconds
-        try:
-            async with asyncio.timeout(seconds):
-                await turns.acquire()
-        except TimeoutError:
-            raise Unavailable(
-                f"Too many writes to this team at once: this one waited {seconds:g} s for its turn."
-                " Send the request again.",
-                reason="turn",
-            ) from None
-        finally:
-            if spent := current_spent.get():
-                spent.turn_seconds += time.perf_counter() - started
 
     async def _refusal(self, error: Exception) -> Unavailable:
         if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
