@@ -15,9 +15,10 @@ from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
 from service.read_only import check_read_only
 
-# A page with filters looks at so many expenses before it searches by an index. The first is faster for filters that
-# match often, the second for those that match rarely.
-looked_at_max = 2000
+# A page with filters looks at so many expenses before it asks the indexes: these are faster for what matches rarely.
+looked_at_max = 500
+# The indexes may find so many: filters that match more often soon fill a page.
+candidates_max = 2000
 
 columns = ("description", "amount", "currency", "spent_on", "category", "notes")
 
@@ -104,10 +105,8 @@ async def page(
     `after` is a day or a time, depending on `sort`, and an expense's id. A filter that is None does not filter.
     """
     after_key, after_id = after
-    is_by_day = sort == "spent_on"
-    asked = {
+    filters = {
         "team_id": team_id,
-        "user_id": actor.user_id,
         "payer": payer,
         "participant": participant,
         "category": category,
@@ -116,20 +115,21 @@ async def page(
         "q": q,
         "after_key": after_key,
         "after_id": after_id,
-        "size": limit + 1,
     }
+    asked = {"user_id": actor.user_id, "size": limit + 1}
+    is_by_day = sort == "spent_on"
     page_of = queries.expenses.page_by_spent_on if is_by_day else queries.expenses.page_by_created_at
     has_filter = any((payer, participant, category, q)) or (not is_by_day and any((spent_from, spent_to)))
-    found = [row async for row in page_of(db, look_at=looked_at_max if has_filter else None, **asked)]
+    found = [row async for row in page_of(db, look_at=looked_at_max if has_filter else None, **asked, **filters)]
     if has_filter and len(found) <= limit:
         search = queries.expenses.search_by_spent_on if is_by_day else queries.expenses.search_by_created_at
-        rows = [row async for row in search(db, look_at=looked_at_max, **asked)]
-        answered_by = rows[0]["answered_by"]
-        if answered_by is None:
-            # Every filter matches often, but not lately.
-            found = [row async for row in page_of(db, look_at=None, **asked)]
-        elif answered_by != "page":
-            found = [row for row in rows if row["expense_id"]]
+        searched = await search(db, look_at=looked_at_max, candidates_max=candidates_max, **filters)
+        # Null if every filter matches often, but not lately.
+        if searched["answered_by"] is None:
+            found = [row async for row in page_of(db, look_at=None, **asked, **filters)]
+        elif candidates := searched["candidates"]:
+            among = queries.expenses.candidates_by_spent_on if is_by_day else queries.expenses.candidates_by_created_at
+            found = [row async for row in among(db, candidates=candidates, look_at=None, **asked, **filters)]
     if not found:
         await access.require(db, actor, team_id)
     return found

@@ -71,7 +71,7 @@ def text_of(path: Path, encoding: str | None = None) -> str:
     text = path.read_text(encoding)
     if like := re.match(r"-- like: (\w+)$", text, re.MULTILINE):
         replacements = re.findall(r"^-- replace: (.+) with (.+)$", text, re.MULTILINE)
-        text = path.with_stem(like[1]).read_text(encoding)
+        text = text_of(path.with_stem(like[1]), encoding)
         for old, new in replacements:
             if text.count(old) != 1:
                 raise ValueError(f"{path} replaces what is there {text.count(old)} times: {old}")

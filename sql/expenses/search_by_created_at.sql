@@ -1,9 +1,4 @@
 -- like: search_by_spent_on
--- As page_by_created_at, for filters that match rarely. Each text to replace occurs exactly once in the other file.
+-- Each text to replace occurs exactly once in the other file.
 -- replace: search_by_spent_on with search_by_created_at
--- replace: As page_by_spent_on with As page_by_created_at
--- replace: and (next.spent_on, next.expense_id) < (:after_key::date with and (next.created_at, next.expense_id) < (:after_key::timestamptz
--- replace: live_expenses.expense_id) < (:after_key::date with live_expenses.expense_id) < (:after_key::timestamptz
--- replace: and (live_expenses.spent_on, with and (live_expenses.created_at,
--- replace: order by live_expenses.spent_on with order by live_expenses.created_at
--- replace: order by found.spent_on with order by found.created_at
+-- replace: (next.spent_on, next.expense_id) < (:after_key::date with (next.created_at, next.expense_id) < (:after_key::timestamptz

@@ -1,7 +1,7 @@
--- name: search_by_spent_on(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, look_at, size)
--- As page_by_spent_on, for filters that match rarely: an index finds what may match. The first row's `answered_by` is
--- the filter that found at most `look_at` expenses; null if none did, and 'page' if that page looked at all there are.
--- That row has an expense only if one was found.
+-- name: search_by_spent_on(team_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, look_at, candidates_max)^
+-- What may match filters that match rarely, as an index finds it. `answered_by` is the filter by which at most
+-- `candidates_max` expenses were found; null if there is none, and 'page' if no more than `look_at` expenses follow the
+-- position.
 with
 seen as (
     select count(*) as number
@@ -27,7 +27,7 @@ by_member as materialized (
         and (:participant::uuid is not null or paid > 0)
     -- As in the index of balances, so that a plan for any member uses it.
     order by currency
-    limit :look_at + 1
+    limit :candidates_max + 1
 ),
 
 by_text as materialized (
@@ -39,7 +39,7 @@ by_text as materialized (
         and deleted_at is null
         and kind = 'expense'
         and search_vector(team_id, description) @@ search_query(:team_id, :q)
-    limit :look_at + 1
+    limit :candidates_max + 1
 ),
 
 by_category as materialized (
@@ -49,7 +49,7 @@ by_category as materialized (
         :category::text is not null
         and team_id = :team_id
         and category = :category
-    limit :look_at + 1
+    limit :candidates_max + 1
 ),
 
 by_day as materialized (
@@ -60,7 +60,7 @@ by_day as materialized (
         and team_id = :team_id
         and spent_on >= coalesce(:spent_from, '-infinity'::date)
         and spent_on <= coalesce(:spent_to, 'infinity'::date)
-    limit :look_at + 1
+    limit :candidates_max + 1
 ),
 
 -- Only as many are asked as it takes.
@@ -71,15 +71,15 @@ chosen as materialized (
                 then 'page'
             when
                 coalesce(:participant::uuid, :payer::uuid) is not null
-                and (select count(*) from by_member) <= :look_at
+                and (select count(*) from by_member) <= :candidates_max
                 then 'member'
-            when :q::text is not null and (select count(*) from by_text) <= :look_at
+            when :q::text is not null and (select count(*) from by_text) <= :candidates_max
                 then 'text'
-            when :category::text is not null and (select count(*) from by_category) <= :look_at
+            when :category::text is not null and (select count(*) from by_category) <= :candidates_max
                 then 'category'
             when
                 coalesce(:spent_from::date, :spent_to::date) is not null
-                and (select count(*) from by_day) <= :look_at
+                and (select count(*) from by_day) <= :candidates_max
                 then 'day'
         end as answered_by
 ),
@@ -96,57 +96,9 @@ candidates as (
     union all
     select expense_id from by_day
     where (select chosen.answered_by from chosen) = 'day'
-),
-
-found as (
-    select live_expenses.*
-    from candidates
-    cross join
-        lateral (
-            select live_expenses.*
-            from live_expenses
-            where
-                team_id = :team_id
-                and expense_id = candidates.expense_id
-            -- Keeps the planner from reading the whole team instead.
-            offset 0
-        ) as live_expenses
-    where
-        exists (
-            select 1
-            from actors
-            where
-                actors.team_id = :team_id
-                and actors.user_id = :user_id
-        )
-        and (
-            :payer::uuid is null
-            or exists (
-                select 1
-                from entries
-                where
-                    entries.team_id = :team_id
-                    and entries.expense_id = live_expenses.expense_id
-                    and entries.member_id = :payer
-                    and entries.paid > 0
-            )
-        )
-        and (
-            :participant::uuid is null
-            or live_expenses.participants @> jsonb_build_array(jsonb_build_object('member_id', :participant::uuid))
-        )
-        and (:category::text is null or live_expenses.category = :category)
-        and (:spent_from::date is null or live_expenses.spent_on >= :spent_from)
-        and (:spent_to::date is null or live_expenses.spent_on <= :spent_to)
-        and (:q::text is null or strpos(fold_case(live_expenses.description), fold_case(:q)) > 0)
-        and (live_expenses.spent_on, live_expenses.expense_id) < (:after_key::date, :after_id::uuid)
-    order by live_expenses.spent_on desc, live_expenses.expense_id desc
-    limit :size
 )
 
 select
-    found.*,
-    chosen.answered_by
-from chosen
-left join found on true
-order by found.spent_on desc, found.expense_id desc;
+    chosen.answered_by,
+    array(select candidates.expense_id from candidates) as candidates
+from chosen;

@@ -77,6 +77,7 @@ async def test_an_index_finds_what_a_look_at_all_finds(  # noqa: PLR0917 -- fixt
     flat, expenses, monkeypatch, sort, looked_at_max, subtests
 ):
     monkeypatch.setattr(module, "looked_at_max", looked_at_max)
+    monkeypatch.setattr(module, "candidates_max", looked_at_max)
     members, items = expenses
     numbers = random.Random(looked_at_max)  # noqa: S311 -- the same each time.
     choices = {

@@ -1,0 +1,4 @@
+-- like: page_by_created_at
+-- Looks only at `candidates`, as candidates_by_spent_on does.
+-- replace: page_by_created_at(team_id, user_id, with candidates_by_created_at(team_id, user_id, candidates,
+-- replace:     from live_expenses with     from unnest(:candidates::uuid[]) as candidates (candidate_id) cross join lateral (select live_expenses.* from live_expenses where team_id = :team_id and expense_id = candidate_id offset 0) as live_expenses

@@ -1,0 +1,5 @@
+-- like: page_by_spent_on
+-- Looks only at `candidates`, one by one: the offset keeps the planner from reading the whole team. Each text to replace
+-- occurs exactly once in the other file.
+-- replace: page_by_spent_on(team_id, user_id, with candidates_by_spent_on(team_id, user_id, candidates,
+-- replace:     from live_expenses with     from unnest(:candidates::uuid[]) as candidates (candidate_id) cross join lateral (select live_expenses.* from live_expenses where team_id = :team_id and expense_id = candidate_id offset 0) as live_expenses
