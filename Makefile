@@ -1,6 +1,6 @@
 # `make` prints the targets. Each does all its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help serve seed migrate test test-pgbouncer check bench image smoke sbom archive push dashboards lock clean
+.PHONY: help serve seed migrate test test-pgbouncer mutants check bench image smoke sbom archive push dashboards lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -31,6 +31,13 @@ WITHOUT_PGBOUNCER := kubernetes test_config.py test_connections.py test_docs.py 
 
 test-pgbouncer: .venv/dev ## Run the tests of the service through a PgBouncer, which has to be installed
 	TEST_PGBOUNCER=$${TEST_PGBOUNCER:-pgbouncer} $(BIN)/python -m pytest -n 2 $(WITHOUT_PGBOUNCER:%=--ignore=tests/%) $(STACK:%=--ignore=%) $(TESTS)
+
+mutants: .venv/dev ## Make mistakes in what computes money, one by one, and list those that no test notices
+	$(BIN)/mutmut run --max-children 1
+	$(BIN)/mutmut results
+
+fuzz-ledger: .venv/dev ## Do anything with a ledger in any order, for long, and hold it against a model after every step
+	FUZZ_SEQUENCES=$${FUZZ_SEQUENCES:-500} FUZZ_STEPS=$${FUZZ_STEPS:-50} $(BIN)/python -m pytest tests/test_state_machine.py
 
 check: .venv/dev .venv-checkov ## Lint, format, types, SQL, the image, the stack, the manifests, the workflows
 	$(BIN)/ruff check .
@@ -84,7 +91,7 @@ lock: .venv/dev ## Pin the newest versions that requirements/*.in allow, with th
 	done
 
 clean: ## Remove the environment and the caches; the data directory stays
-	rm -rf .venv .venv-checkov build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-checkov build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
 
 # checkov pins old versions of what we use, so it has an environment of its own.
 .venv-checkov: requirements/checkov.txt

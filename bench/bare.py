@@ -33,9 +33,18 @@ values_of = itemgetter(*fields)
 async def page(request: web.Request) -> web.Response:
     """Return the first page of a team's expenses."""
     team_id, limit = request.match_info["team_id"], int(request.query["limit"])
-    # In the order in which the statement mentions them: between no days, the position, a look at all, no filters.
-    arguments = [team_id, None, None, datetime.date.max, last_id, None, user_id, None, None, None, None, limit + 1]
-    rows = await request.app[pool_key].fetch(queries.expenses.page_by_spent_on.sql, *arguments)
+    rows = await request.app[pool_key].fetch(
+        queries.expenses.page_by_spent_on.sql,
+        *arguments(
+            "expenses.page_by_spent_on",
+            team_id=team_id,
+            user_id=user_id,
+            kinds=["expense", "income"],
+            after_key=datetime.date.max,
+            after_id=last_id,
+            size=limit + 1,
+        ),
+    )
     return _json({"items": list(map(_expense, rows[:limit]))})
 
 
@@ -56,32 +65,40 @@ async def create(request: web.Request) -> web.Response:
     team_id, body = request.match_info["team_id"], orjson.loads(await request.read())
     async with request.app[pool_key].acquire() as connection, connection.transaction():
         team: Any = await connection.fetchrow(queries.expenses.prepare.sql, team_id, user_id)
-        member_ids, amount = team["active_ids"], body["amount"]
+        member_ids, amount = team["everybody"], body["amount"]
         share, left_over = divmod(amount, len(member_ids))
         owed = [share + (index < left_over) for index in range(len(member_ids))]
         expense = await connection.fetchrow(
             queries.expenses.create.sql,
-            member_ids,
-            team_id,
-            member_ids,
-            [],
-            user_id,
-            team["expense_id"],
-            body["description"],
-            None,
-            amount,
-            team["currency"],
-            None,
-            None,
-            "equal",
-            {"payer": team["member_id"], "participants": [{"member_id": each} for each in member_ids]},
-            [{"member_id": team["member_id"], "amount": amount}],
-            [{"member_id": each, "amount": part} for each, part in zip(member_ids, owed, strict=True)],
-            [amount if each == team["member_id"] else 0 for each in member_ids],
-            owed,
-            team["revision"],
+            *arguments(
+                "expenses.create",
+                team_id=team_id,
+                user_id=user_id,
+                revision=team["revision"],
+                expense_id=team["expense_id"],
+                kind="expense",
+                description=body["description"],
+                amount=amount,
+                currency=team["currency"],
+                spent_on=team["today"],
+                metadata={},
+                split="equal",
+                typed={"payer": team["member_id"], "participants": [{"member_id": each} for each in member_ids]},
+                payers=[{"member_id": team["member_id"], "amount": amount}],
+                participants=[{"member_id": each, "amount": part} for each, part in zip(member_ids, owed, strict=True)],
+                everybody=member_ids,
+                former_ids=[],
+                member_ids=member_ids,
+                paid=[amount if each == team["member_id"] else 0 for each in member_ids],
+                owed=owed,
+            ),
         )
     return _json(_expense(expense), 201)
+
+
+def arguments(name: str, **parameters: Any) -> list[Any]:
+    """Return the arguments of a query in the order in which its text mentions them; null for those left out."""
+    return [parameters.get(each) for each in queries.driver_adapter.var_sorted[name]]
 
 
 def _expense(record: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from service import __version__
 from service.app import create_app
 from service.config import Config, load, require_secret, unknown_settings, workers_max
 from service.errors import Unavailable
+from service.ops.ledger import check_ledger
 from service.postgres.data_directory import InUseError, kept_secret
 from service.postgres.embedded import EmbeddedPostgres
 from service.postgres.migrate import migrate
@@ -55,12 +56,16 @@ def main() -> None:
         "serve": (serve, "serve the API; without DATABASE_URL, on an embedded PostgreSQL"),
         "migrate": (apply, "bring the database's schema up to date"),
         "seed": (seed, "fill the database with realistic sample data; a second run adds nothing"),
-        "check": (check, "check whether `serve` would start: settings, server, migrations"),
+        "check": (check, "check whether `serve` would start: settings, server, migrations; or the ledger"),
         "openapi": (print_document, "print the OpenAPI document"),
     }.items():
         commands.add_parser(name, help=about, description=about).set_defaults(run=run)
     about = "number of processes that share the address, in place of EXPENSES_WORKERS"
     commands.choices["serve"].add_argument("--workers", type=_workers, metavar="N", help=about)
+    about = "check instead that entries come to their expenses, and totals to their entries; status 1 if they do not"
+    commands.choices["check"].add_argument("--ledger", action="store_true", help=about)
+    about = "the same, and make wrong totals from the entries again, while the service runs"
+    commands.choices["check"].add_argument("--rebuild-totals", action="store_true", help=about)
     arguments = vars(parser.parse_args())
     del arguments["command"]
     run = arguments.pop("run")
@@ -126,13 +131,17 @@ def seed(config: Config) -> None:
         uvloop.run(fill(ready))
 
 
-def check(config: Config) -> None:
-    """Find what would keep `serve` from starting, without changing anything."""
+def check(config: Config, *, ledger: bool, rebuild_totals: bool) -> None:
+    """Find what would keep `serve` from starting, without changing anything; or what is wrong in the ledger."""
+    is_of_ledger = ledger or rebuild_totals
     require_secret(config)
-    if not config.database_url:
+    if not config.database_url and not is_of_ledger:
         raise StartError("Without DATABASE_URL there is nothing to check: `serve` creates its own database.")
-    with database(config):
-        _say("ready to serve")
+    with database(config, shared=is_of_ledger) as (ready, _):
+        if is_of_ledger:
+            uvloop.run(check_ledger(_server(ready), rebuild_totals=rebuild_totals))
+        else:
+            _say("ready to serve")
 
 
 def print_document(config: Config) -> None:

@@ -14,6 +14,7 @@ from service.actor import Actor
 from service.errors import (
     AlreadyMember,
     Conflict,
+    ExternalIdTaken,
     Forbidden,
     Invalid,
     LastOwner,
@@ -64,6 +65,11 @@ def _stranger() -> Refusal:
     return NotFound("There is no such team, or you are not in it.")
 
 
+def _address(decided: Record) -> str:
+    kind = "settlements" if decided["taken_kind"] == "settlement" else "expenses"
+    return f"/v1/teams/{decided['team_id']}/{kind}/{decided['taken_id']}"
+
+
 def _takes(roles: str) -> Callable[[Record], Refusal]:
     return lambda decided: Forbidden(f"This requires the role {roles}; your role here is {decided['actor_role']}.")
 
@@ -74,7 +80,7 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
     "managers-only": _takes("owner or admin"),
     "recorders-only": _takes("owner, admin or member"),
     "managers-or-recorder-only": lambda _: Forbidden(
-        "Only an owner, an admin or the member who recorded the expense can do this."
+        "Only an owner, an admin or the member who recorded it can do this."
     ),
     "owners-name-owners": lambda _: Forbidden("Only an owner can make somebody an owner."),
     "owners-change-owners": lambda _: Forbidden("Only an owner can change an owner or make somebody one."),
@@ -88,11 +94,14 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
     ),
     "already-member": lambda _: AlreadyMember(),
     "team-full": lambda decided: TeamFull(f"The team has {decided['members']} members, which is the maximum."),
+    "no-such-former-member": lambda _: NotFound("The team has no such former member."),
     "no-such-member": lambda _: NotFound("The team has no such active member."),
     "last-owner": lambda _: LastOwner(),
     "open-balance": lambda decided: OpenBalance(balances=decided["balances"]),
     "no-such-expense": lambda _: NotFound("There is no such expense."),
+    "no-such-settlement": lambda _: NotFound("There is no such settlement."),
     "other-version": lambda decided: outdated(decided["sent_versions"], decided["current_version"]),
+    "external-id-taken": lambda decided: ExternalIdTaken(_address(decided)),
     "members-changed": lambda _: Conflict(
         "The team's members changed meanwhile. Nothing was stored; send the request again."
     ),

@@ -13,12 +13,16 @@
       - TeamFull
       - TeamArchived
       - LastOwner
-      - OpenBalance             + balances: [{currency, net}]
+      - OpenBalance             + balances: [{member_id, currency, net}]
+      - ExternalIdTaken         + existing
+      - NotInPlan
   - PreconditionFailed    412
   - TooLarge              413
   - UnsupportedMediaType  415   + Accept
   - ExpectationFailed     417
   - Invalid               422   + errors: [{in, pointer, code, detail}]
+      - those of service.ledger
+  - SumTooLarge           422
   - PreconditionRequired  428
   - TooManyAttempts       429   + Retry-After
   - HeadersTooLarge       431
@@ -31,7 +35,7 @@ A class's docstring is its default `detail` and the text of `/problems/<slug>`.
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 type_prefix = "/problems/"
 
@@ -54,7 +58,7 @@ class Refusal(Exception):  # noqa: N818 -- a refusal is not an error of the serv
     @classmethod
     def slug(cls) -> str:
         """Return the name in the problem's type: `OpenBalance` is `open-balance`."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
     def problem(self, instance: str, public_url: str) -> dict[str, Any]:
         """Return the problem document; `instance` is the request id, and `public_url` is where the types have pages."""
@@ -136,10 +140,26 @@ class LastOwner(Conflict):
 
 
 class OpenBalance(Conflict):
-    """The member's balance is not zero. Settle it first, or remove the member anyway with `?keep_balance=true`.
+    """There are balances that are not zero. Record settlements first, or do it anyway with `?keep_balance=true`."""
 
-    To settle, record the repayment as an expense: `payer` is who pays, `participants` only who receives.
+
+class ExternalIdTaken(Conflict):
+    """An expense or a settlement of the team has this `external_id` already, perhaps a deleted one.
+
+    `existing` is its address.
     """
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"This `external_id` belongs to {path}.")
+        self.path = path
+
+    def problem(self, instance: str, public_url: str) -> dict[str, Any]:
+        """Return the problem document, with the address of what has the id."""
+        return super().problem(instance, public_url) | {"existing": public_url + self.path}
+
+
+class NotInPlan(Conflict):
+    """The settlement plan does not have this transfer. Read the plan again."""
 
 
 class PreconditionFailed(Refusal):
@@ -175,9 +195,15 @@ class Invalid(Refusal):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     @classmethod
-    def at(cls, pointer: str, code: str, detail: str, place: Literal["body", "query", "header"] = "body") -> "Invalid":
+    def at(cls, pointer: str, code: str, detail: str, place: Literal["body", "query", "header"] = "body") -> Self:
         """Return the refusal of one value; `pointer` is its JSON pointer (RFC 6901) within `place`."""
         return cls(detail, errors=[{"in": place, "pointer": pointer, "code": code, "detail": detail}])
+
+
+class SumTooLarge(Refusal):
+    """What a member paid or owes in a month would come to more than the service can keep. Nothing was stored."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class PreconditionRequired(Refusal):

@@ -9,10 +9,18 @@ from typing import NamedTuple
 
 import iso4217
 
-amount_max = 10**12
+# The largest that JSON keeps exact in every language is some nine times this.
+amount_max = 10**15
 
 # Codes without a minor unit (gold, testing, no currency) are left out: people do not split them.
 current = {currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None}
+
+# The same for people, by code.
+listed = [
+    {"code": currency.code, "name": currency.currency_name, "decimals": currency.exponent}
+    for currency in sorted(iso4217.Currency, key=lambda each: each.code)
+    if currency.code in current
+]
 
 # Codes that have left ISO 4217 since 2000, the first year that an expense can have, and when: its list three of
 # 2026-01-01. Add what a newer list of current codes leaves out; tests/test_money.py tells.

@@ -6,10 +6,12 @@ the OpenAPI document, and the route's label in metrics and logs.
 
 from service.auth import handlers as auth
 from service.balances import handlers as balances
+from service.currencies import handlers as currencies
 from service.expenses import handlers as expenses
 from service.me import handlers as me
 from service.members import handlers as members
 from service.ops import handlers as ops
+from service.settlements import handlers as settlements
 from service.teams import handlers as teams
 from service.web.endpoint import Handler
 
@@ -24,6 +26,8 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("POST", "/v1/auth/logout", auth.logout, "auth.logout"),
     ("GET", "/v1/me", me.get, "me.get"),
     ("PATCH", "/v1/me", me.update, "me.update"),
+    ("GET", "/v1/me/balances", me.balances, "me.balances"),
+    ("GET", "/v1/currencies", currencies.page, "currencies.page"),
     ("POST", "/v1/teams", teams.create, "teams.create"),
     ("GET", "/v1/teams", teams.page, "teams.page"),
     ("GET", "/v1/teams/{team_id}", teams.get, "teams.get"),
@@ -39,7 +43,16 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/teams/{team_id}/expenses/{expense_id}", expenses.get, "expenses.get"),
     ("PATCH", "/v1/teams/{team_id}/expenses/{expense_id}", expenses.update, "expenses.update"),
     ("DELETE", "/v1/teams/{team_id}/expenses/{expense_id}", expenses.delete, "expenses.delete"),
+    ("POST", "/v1/teams/{team_id}/settlements", settlements.create, "settlements.create"),
+    ("GET", "/v1/teams/{team_id}/settlements", settlements.page, "settlements.page"),
+    ("GET", "/v1/teams/{team_id}/settlements/{settlement_id}", settlements.get, "settlements.get"),
+    ("PATCH", "/v1/teams/{team_id}/settlements/{settlement_id}", settlements.update, "settlements.update"),
+    ("DELETE", "/v1/teams/{team_id}/settlements/{settlement_id}", settlements.delete, "settlements.delete"),
+    ("GET", "/v1/teams/{team_id}/settlement-plan", settlements.plan, "settlements.plan"),
+    ("POST", "/v1/teams/{team_id}/settlement-plan/transfers", settlements.transfer, "settlements.transfer"),
     ("GET", "/v1/teams/{team_id}/balances", balances.get, "balances.get"),
+    ("GET", "/v1/teams/{team_id}/debts", balances.debts, "balances.debts"),
+    ("GET", "/v1/teams/{team_id}/balances/{member_id}", balances.explain, "balances.explain"),
     ("GET", "/", ops.home, "ops.home"),
     ("GET", "/livez", ops.live, "ops.live"),
     ("GET", "/readyz", ops.ready, "ops.ready"),

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,107 +19,20 @@ from service.errors import EmailTaken
 from service.expenses import service as expenses
 from service.members import service as members
 from service.money import apportion
-from service.postgres.pool import Transaction, connect, on_violation
+from service.postgres.pool import Transaction, connect
 from service.postgres.queries import queries
+from service.postgres.violations import on_violation
 from service.process.addresses import joined, reachable
+from service.sample import Habit, Party, Settling, Team, past_days, people, seeded, settling
+from service.settlements import service as settlements
 from service.teams import service as teams
-from service.web.fields import today
 
 password = "correct horse battery staple"  # noqa: S105 -- it is shown to everybody who runs this.
-people = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Hugo", "Iris", "Jonas", "Keiko", "Liam")
-past_days = 730
 statement_seconds = 600.0  # The commit checks all entries of the two years.
-trips = ((610, 596), (342, 325), (64, 49))
-bookings = tuple((first + 75, first + 70) for first, _ in trips)
 
 
-class Party(NamedTuple):
-    """A member of a team, an account or a guest; `came` and `left` are in days ago."""
-
-    name: str
-    role: str = "member"
-    came: int = past_days
-    left: int | None = None
-
-
-class Habit(NamedTuple):
-    """A recurring expense of a team, during `spells`, which are in days ago.
-
-    Amounts are multiples of `step` minor units. With `some`, not everybody takes part. Without `per_week` it is due on
-    the first of every month, in exact shares that differ, like those of rooms of different sizes.
-    """
-
-    category: str
-    descriptions: tuple[str, ...]
-    low: int
-    high: int
-    per_week: float | None = None
-    step: int = 1
-    some: bool = False
-    currency: str | None = None
-    spells: tuple[tuple[int, int], ...] = ((past_days, 0),)
-
-
-class Team(NamedTuple):
-    """A team; its first party creates it."""
-
-    name: str
-    currency: str
-    parties: tuple[Party, ...]
-    habits: tuple[Habit, ...]
-
-
-# fmt: off
-seeded = (
-    Team("Elm Street 12", "EUR", (
-        Party("Anna", "owner"), Party("Ben", "admin"), Party("Clara"), Party("David", left=288),
-        Party("Emma", came=285), Party("Grace", "viewer", came=700), Party("Nils from the sofa", "guest", came=120),
-    ), (
-        Habit("rent", ("Rent",), 186000, 186000),
-        Habit("utilities", ("Electricity", "Gas", "Internet"), 3999, 14500),
-        Habit("groceries", ("Weekly shop", "Farmers' market", "Rewe", "Aldi", "Breakfast things"), 900, 9800, 3.4),
-        Habit("household", ("Cleaning things", "Light bulbs", "Toilet paper", "Bin bags"), 250, 3800, 1.2),
-        Habit("eating out", ("Pizza night", "Thai takeaway", "Burgers", "Dinner"), 2400, 8600, 2.1, 10, some=True),
-        Habit("fun", ("Cinema", "Board game", "Concert tickets", "Bouldering"), 1800, 12000, 0.7, 50, some=True),
-    )),
-    Team("Japan, again", "JPY", (
-        Party("Emma", "owner"), Party("Grace", "admin"), Party("Anna"), Party("Felix"), Party("Keiko"),
-        Party("Yuki", "guest", came=350),
-    ), (
-        Habit("transport", ("Flights", "Flight change"), 64000, 310000, 2, 100, currency="EUR", spells=bookings),
-        Habit("transport", ("Shinkansen", "IC card top-up", "Taxi", "Ferry"), 1200, 56000, 6, 10, spells=trips),
-        Habit("lodging", ("Ryokan", "Capsule hotel", "Minshuku", "Hotel"), 18000, 96000, 4, 100, spells=trips),
-        Habit("food", ("Breakfast at the konbini", "Onigiri", "Coffee and toast"), 600, 4800, 6, 10, spells=trips),
-        Habit("food", ("Ramen", "Soba", "Curry", "Bento on the train"), 2800, 9800, 7, 10, some=True, spells=trips),
-        Habit("food", ("Izakaya", "Sushi", "Yakitori", "Okonomiyaki"), 7200, 38000, 6, 10, spells=trips),
-        Habit("sights", ("Temple entry", "Museum", "Onsen", "Aquarium"), 800, 16000, 5, 100, some=True, spells=trips),
-    )),
-    Team("The Saturday Band", "GBP", (
-        Party("Hugo", "owner"), Party("Iris", "admin"), Party("Liam"), Party("Jonas"), Party("Ben", came=400),
-        Party("Keiko", "viewer", came=380), Party("Max at the mixer", "guest", came=500),
-    ), (
-        Habit("rehearsal", ("Rehearsal room",), 24000, 24000),
-        Habit("rehearsal", ("Drinks after the rehearsal", "Sandwiches", "Fish and chips"), 1200, 6400, 1.3, 5),
-        Habit("gear", ("Strings", "Drum sticks", "Cables", "Microphone", "Gaffer tape"), 450, 16000, 1.2, some=True),
-        Habit("travel", ("Petrol", "Van hire", "Train to the gig", "Parking"), 600, 18500, 1.7),
-    )),
-    Team("Jonas, Iris and the children", "EUR", (
-        Party("Jonas", "owner"), Party("Iris", "owner"), Party("Felix", "viewer", came=500),
-        Party("Grandma", "guest", came=240),
-    ), (
-        Habit("mortgage", ("Mortgage",), 142350, 142350),
-        Habit("utilities", ("Heating", "Electricity", "Water and waste"), 5200, 19800),
-        Habit("groceries", ("Supermarket", "Bakery", "Butcher", "Vegetable box"), 600, 16500, 4.6),
-        Habit("children", ("School trip", "Shoes", "Swimming lessons", "Birthday present"), 900, 8900, 1.8),
-        Habit("car", ("Petrol", "Car wash", "Tyres", "Repair"), 1500, 24000, 0.9),
-        Habit("holidays", ("Campsite", "Ferry", "Ice cream", "Boat hire"), 450, 42000, 6, 10, spells=((430, 412),)),
-    )),
-)
-# fmt: on
-
-
-# A write to a team: when it is recorded, the day it is for, and who joins or leaves, or what is spent on.
-Event = tuple[datetime.datetime, datetime.date, Party | Habit]
+# A write to a team: when it is recorded, the day it is for, and who joins or leaves, or what is spent on or settled.
+Event = tuple[datetime.datetime, datetime.date, Party | Habit | Settling]
 
 
 @dataclass
@@ -134,11 +47,13 @@ class Life:
     member_ids: dict[str, str] = field(default_factory=dict)
     ahead: Counter[str] = field(default_factory=Counter)
 
-    async def happen(self, day: datetime.date, subject: Party | Habit) -> None:
-        """Write an event of a day; the first party creates the team."""
+    async def happen(self, day: datetime.date, subject: Party | Habit | Settling) -> bool:
+        """Write an event of a day, and return whether it was written; the first party creates the team."""
         owner = self.actors[self.team.parties[0].name]
         if isinstance(subject, Habit):
             await self._spend(subject, day)
+        elif isinstance(subject, Settling):
+            return await self._settle(owner, day)
         elif member_id := self.member_ids.pop(subject.name, None):
             await members.delete(self.db, owner, self.team_id, member_id, keep_balance=True)
         elif subject is self.team.parties[0]:
@@ -149,30 +64,79 @@ class Life:
             sent = account if subject.name in self.actors else {"name": subject.name}
             member = await members.create(self.db, owner, self.team_id, **sent)
             self.member_ids[subject.name] = member["member_id"]
+        return True
+
+    async def _settle(self, owner: Actor, day: datetime.date) -> bool:
+        planned = (await settlements.plan(self.db, owner, self.team_id))["items"]
+        if not planned:
+            return False
+        transfer = max(planned, key=lambda each: (each["amount"], each["from"]))
+        await settlements.create(
+            self.db,
+            owner,
+            self.team_id,
+            from_id=transfer["from"],
+            to_id=transfer["to"],
+            amount=transfer["amount"],
+            currency=transfer["currency"],
+            settled_on=day,
+        )
+        names = {member_id: name for name, member_id in self.member_ids.items()}
+        for member_id, amount in ((transfer["from"], transfer["amount"]), (transfer["to"], -transfer["amount"])):
+            if name := names.get(member_id):
+                self.ahead[name] += amount
+        return True
 
     async def _spend(self, habit: Habit, day: datetime.date) -> None:
         usual = (2 * habit.low + habit.high) / 3
         amount = round(self.random.triangular(habit.low, habit.high, usual) / habit.step) * habit.step
-        exact, names = habit.per_week is None, self._take_part(habit)
-        shares = apportion(amount, {name: 4 + index % 3 if exact else 1 for index, name in enumerate(names)}, str(day))
-        amounts = {name: {"amount": shares[name]} if exact else {} for name in names}
-        # Usually the one who is furthest behind pays. A guest cannot record it, so the team's creator does.
-        payer = min(names, key=lambda name: self.ahead[name] + self.random.uniform(0, 2 * amount))
+        names = self._take_part(habit)
+        shares = apportion(amount, dict.fromkeys(names, 1), str(day))
+        # Usually those who are furthest behind pay. A guest cannot record it, so the team's creator does.
+        behind = sorted(names, key=lambda name: self.ahead[name] + self.random.uniform(0, 2 * amount))
+        paid = apportion(amount, dict.fromkeys(behind[: 1 + habit.two_pay], 1), str(day))
         await expenses.create(
             self.db,
-            self.actors.get(payer, self.actors[self.team.parties[0].name]),
+            self.actors.get(behind[0], self.actors[self.team.parties[0].name]),
             self.team_id,
+            kind=habit.kind,
             description=self.random.choice(habit.descriptions),
             amount=amount,
             currency=habit.currency,
             spent_on=day,
             category=habit.category,
-            payer=self.member_ids[payer],
-            split="exact" if exact else "equal",
-            participants=[{"member_id": self.member_ids[name]} | amounts[name] for name in names],
+            payers=[{"member_id": self.member_ids[name], "amount": part} for name, part in paid.items()],
+            **self._shared(habit.split, amount, [self.member_ids[name] for name in names]),
         )
-        self.ahead.update({payer: amount})
-        self.ahead.subtract(shares)
+        # About so: other splits than equal ones are not looked at again.
+        signed = 1 if habit.kind == "expense" else -1
+        self.ahead.update({name: signed * part for name, part in paid.items()})
+        self.ahead.update({name: -signed * part for name, part in shares.items()})
+
+    def _shared(self, split: str, amount: int, ids: list[str]) -> dict[str, Any]:
+        """Return who shares an amount, with the values that a split takes, like those of rooms of different sizes."""
+        weights = {each: 4 + index % 3 for index, each in enumerate(ids)}
+        if split == "itemised":
+            tip = amount // 10
+            parts = apportion(amount - tip, weights, split)
+            items = [
+                {
+                    "description": f"Dish {index}",
+                    "amount": part,
+                    "split": "equal",
+                    "participants": [{"member_id": each}],
+                }
+                for index, (each, part) in enumerate(parts.items(), start=1)
+            ]
+            return {"split": split, "items": items, "tip": tip}
+        values: dict[str, dict[str, Any]] = {
+            "equal": {},
+            "exact": {each: {"amount": part} for each, part in apportion(amount, weights, split).items()},
+            "percent": {each: {"percent": part / 100} for each, part in apportion(10**4, weights, split).items()},
+            "shares": {each: {"shares": self.random.choice((0.5, 1, 1, 2))} for each in ids},
+            "adjustment": {ids[0]: {"adjustment": amount // 10}},
+        }
+        return {"split": split, "participants": [{"member_id": each} | values[split].get(each, {}) for each in ids]}
 
     def _take_part(self, habit: Habit) -> list[str]:
         """Return who takes part: no viewers, no guests in monthly expenses and, with `some`, not everybody."""
@@ -218,11 +182,13 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
     with tqdm(total=sum(map(len, stories)), unit=" writes", disable=None) as progress:
         for team, story in zip(seeded, stories, strict=True):
             life = Life(transaction, team, actors, random)
-            for _, day, subject in story:
-                await life.happen(day, subject)
+            times = []
+            for at, day, subject in story:
+                if await life.happen(day, subject):
+                    times.append(at)
                 progress.update()
-            await _date(transaction, life.team_id, [at for at, _, _ in story])
-            tqdm.write(f"{team.name}: {len(story)} writes in {team.currency}")
+            await _date(transaction, life.team_id, times)
+            tqdm.write(f"{team.name}: {len(times)} writes in {team.currency}")
     await queries.seed.date_accounts(transaction, user_ids=[actor.user_id for actor in actors.values()])
 
 
@@ -237,6 +203,8 @@ def _story(team: Team, random: Random) -> list[Event]:
     events: list[Event] = [(_morning(days), _morning(days).date(), party) for days, party in moves]
     for days in range(past_days, -1, -1):
         morning = _morning(days)
+        if morning.day == settling.day and days < past_days - 30:
+            events.append((morning + datetime.timedelta(hours=3), morning.date(), settling))
         for habit in team.habits:
             chance = morning.day == 1 if habit.per_week is None else habit.per_week / 7
             if any(first >= days >= last for first, last in habit.spells) and random.random() < chance:
@@ -256,4 +224,6 @@ async def _date(transaction: Transaction, team_id: str, times: list[datetime.dat
 
 
 def _morning(days_ago: int) -> datetime.datetime:
-    return datetime.datetime.combine(today() - datetime.timedelta(days=days_ago), datetime.time(6), datetime.UTC)
+    return datetime.datetime.combine(
+        datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=days_ago), datetime.time(6), datetime.UTC
+    )

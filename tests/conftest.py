@@ -282,6 +282,12 @@ class Team:
         assert answer.status == 201, answer.body
         return answer.body
 
+    async def settle(self, from_id: str, to_id: str, amount: int, **fields: Any) -> dict[str, Any]:
+        body = {"from": from_id, "to": to_id, "amount": amount} | fields
+        answer = await self.owner.post(f"{self.path}/settlements", body)
+        assert answer.status == 201, answer.body
+        return answer.body
+
     async def nets(self) -> dict[str, int]:
         """Member ids to nets, in a team with one currency."""
         answer = await self.owner.get(f"{self.path}/balances")

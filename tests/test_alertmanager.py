@@ -194,6 +194,7 @@ def test_requests_that_fail_after_an_outage_is_over_are_told(alertmanager):
     ("cause", "follower"),
     [
         ({"alertname": "ServiceDown"}, {"alertname": "ReplicaDown", "instance": "a:8080"}),
+        ({"alertname": "LedgerUnbalanced"}, {"alertname": "LedgerTotalsWrong"}),
         (
             {"alertname": "DiskAlmostFull", "instance": "a", "mountpoint": "/one"},
             {"alertname": "DiskFillingUp", "instance": "a", "mountpoint": "/one"},

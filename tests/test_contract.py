@@ -71,5 +71,5 @@ async def test_every_created_thing_is_read_where_a_route_is(served):
         for route in served.app.router.routes()
         if hasattr(getattr(route.handler, "answer", None), "at")
     }
-    assert created == {"me.get", "teams.get", "members.get", "expenses.get"}
+    assert created == {"me.get", "teams.get", "members.get", "expenses.get", "settlements.get"}
     assert created <= names

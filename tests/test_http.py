@@ -344,7 +344,8 @@ async def test_what_is_odd_but_http_is_answered(served, subtests):
 
 
 async def test_every_route_refuses_the_methods_it_does_not_take(ann, flat, subtests):
-    ids = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": MISSING_ID, "file": "x", "slug": "x"}
+    ids = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": MISSING_ID, "settlement_id": MISSING_ID}
+    ids |= {"file": "x", "slug": "x"}
     for template, operations in ann.service.contract.document["paths"].items():
         allowed = {method.upper() for method in operations}
         allowed |= {"HEAD"} if "GET" in allowed else set()
@@ -365,6 +366,7 @@ async def test_head_answers_as_get_does_without_the_body(ann, flat):
     await flat.spend()
     expense_id = (await flat.spend())["expense_id"]
     ids = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": expense_id}
+    ids["settlement_id"] = (await flat.settle(flat.owner_id, await flat.guest(), 1))["settlement_id"]
     ids |= {"file": "docs.js", "slug": "invalid"}
     for template, operations in ann.service.contract.document["paths"].items():
         if "get" in operations:
@@ -402,8 +404,16 @@ async def test_what_is_not_there_is_a_problem(ann, subtests):
 
 
 async def test_a_malformed_id_is_not_found(ann, flat, subtests):
-    own = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": MISSING_ID}
-    bodies = {"members.create": {"name": "x"}, "expenses.create": {"description": "x", "amount": 1}}
+    own = {"team_id": flat.team_id, "member_id": flat.owner_id, "expense_id": MISSING_ID, "settlement_id": MISSING_ID}
+    paid = {"from": MISSING_ID, "to": flat.owner_id, "amount": 1, "currency": "EUR"}
+    bodies = {
+        "members.create": {"name": "x"},
+        "expenses.create": {"description": "x", "amount": 1},
+        "expenses.update": {"amount": 1},
+        "settlements.create": paid,
+        "settlements.update": {"amount": 1},
+        "settlements.transfer": paid,
+    }
     for template, operations in ann.service.contract.document["paths"].items():
         for method, operation in operations.items():
             for name in re.findall(r"{(\w+_id)}", template):

@@ -142,6 +142,7 @@ async def test_of_two_that_look_at_once_one_audits_and_both_know(config, db, ser
 async def test_the_audit_counts_what_is_there(served, db, ann, bob, flat):
     assert ledger(await audited(served, db)) == {
         "unbalanced_teams": 0,
+        "wrong_totals": 0,
         "accounts": 2,
         "teams": 1,
         "expenses": 0,
@@ -157,6 +158,7 @@ async def test_the_audit_counts_what_is_there(served, db, ann, bob, flat):
     found = await audited(served, db)
     assert ledger(found) == {
         "unbalanced_teams": 0,
+        "wrong_totals": 0,
         "accounts": 1,
         "teams": 1,
         "expenses": 2,
@@ -191,6 +193,11 @@ WRONGS = {
     "another amount": "update expenses set amount = amount + 1 where expense_id = :expense",
     "no entries": "delete from entries where expense_id = :expense",
     "another currency": "update entries set currency = 'USD' where expense_id = :expense",
+    "another kind": "update entries set kind = 'settlement' where expense_id = :expense",
+    "another day": "update entries set spent_on = spent_on - 1 where expense_id = :expense and owed > 0",
+    "an entry of nothing of a deleted expense": """insert into entries
+        (team_id, expense_id, member_id, currency, kind, spent_on, paid, owed)
+        select team_id, :deleted, member_id, currency, kind, spent_on, 0, 0 from entries where expense_id = :expense""",
     "entries of a deleted expense": "update entries set expense_id = :deleted where expense_id = :expense",
     "an expense that is not deleted any more": "update expenses set deleted_at = null where expense_id = :deleted",
 }
@@ -202,8 +209,7 @@ async def test_money_that_is_wrong_shows_once_a_team(served, db, flat, wrong):
     expense, deleted = await flat.spend(900), await flat.spend(100)
     await flat.owner.delete(f"{flat.path}/expenses/{deleted['expense_id']}", if_match="*")
     assert (await audited(served, db))["ledger_unbalanced_teams"] == 0
-    for table in ("expenses", "entries"):
-        await db.execute(f"alter table {table} disable trigger user")
+    await db.execute("set session_replication_role = replica")
     sql = (
         WRONGS[wrong]
         .replace(":expense", f"'{expense['expense_id']}'")
@@ -213,14 +219,42 @@ async def test_money_that_is_wrong_shows_once_a_team(served, db, flat, wrong):
     assert (await audited(served, db))["ledger_unbalanced_teams"] == 1
 
 
+# How many totals are wrong after what goes around the triggers.
+WRONG_TOTALS = {
+    "more paid": ("update totals set paid = paid + 1 where paid > 0", 1),
+    "less owed": ("update totals set owed = owed - 1", 2),
+    "another month": ("update totals set month = month - 31 where paid > 0", 2),
+    "another kind": ("update totals set kind = 'income' where paid > 0", 2),
+    "another currency": ("update totals set currency = 'USD' where paid > 0", 2),
+    "none": ("delete from totals", 2),
+    "entries that changed alone": ("update entries set paid = paid + 1, owed = owed + 1", 2),
+    "entries that went alone": ("delete from entries where paid > 0", 1),
+    "entries of another day of the month": ("update entries set spent_on = '2024-05-02'", 0),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_TOTALS)
+async def test_every_total_that_is_wrong_is_counted(served, db, flat, wrong, caplog):
+    await flat.guest()
+    await flat.spend(900, spent_on="2024-05-15")
+    assert (await audited(served, db))["ledger_wrong_totals"] == 0
+    await db.execute("set session_replication_role = replica")
+    sql, number = WRONG_TOTALS[wrong]
+    await db.execute(sql)
+    assert (await audited(served, db))["ledger_wrong_totals"] == number
+    logged = [each.totals for each in caplog.records if each.message == "totals are wrong"]
+    assert logged == ([number] if number else [])
+
+
 async def test_money_that_is_wrong_is_an_error_in_the_log(served, db, flat, caplog):
     for _ in range(2):
         await flat.spend()
     await db.execute("alter table entries disable trigger user")
     await db.execute("update entries set paid = paid + 1")
     await audited(served, db)
-    [record] = [each for each in caplog.records if each.levelname == "ERROR"]
-    assert (record.message, record.teams) == ("the ledger is unbalanced", 1)
+    found = {each.message: each for each in caplog.records if each.levelname == "ERROR"}
+    assert set(found) == {"the ledger is unbalanced", "totals are wrong"}
+    assert found["the ledger is unbalanced"].teams == 1
 
 
 async def test_an_audit_that_takes_too_long_fails_alone(config, db, monkeypatch, watching, caplog):

@@ -4,8 +4,8 @@ import asyncpg
 import pytest
 
 from service.errors import EmailTaken
-from service.postgres.pool import on_violation
 from service.postgres.queries import queries, query
+from service.postgres.violations import on_violation
 
 
 class Recording:

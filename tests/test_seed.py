@@ -21,7 +21,7 @@ from tests.rows import all_rows, user
 SEED = [sys.executable, "-m", "service", "seed"]
 WRITES_EXPENSES = """
 select exists(
-    select 1 from pg_stat_activity where datname = current_database() and query like '%members-changed%'
+    select 1 from pg_stat_activity where datname = current_database() and query like '%as taken_id%'
     and pid <> pg_backend_pid()
 )
 """
@@ -105,16 +105,21 @@ async def test_spends_for_two_years_until_today(db):
     assert row["number"] > 2000
 
 
-async def test_splits_equally_and_exactly_among_various_people(db):
+async def test_splits_in_every_way_among_various_people(db):
     row = await db.fetchrow("""
         select
-            count(*) filter (where split = 'exact') as exact,
+            count(*) filter (where split = 'exact' and kind = 'expense') as exact,
             count(*) filter (where split = 'equal') as equal,
+            count(distinct split) as splits,
+            count(distinct kind) as kinds,
+            count(*) filter (where jsonb_array_length(payers) > 1) as several_payers,
             count(distinct payers -> 0 ->> 'member_id') as payers,
             count(distinct jsonb_array_length(participants)) as sizes
         from expenses
     """)
-    assert min(row["exact"], row["equal"]) > 50
+    assert min(row["exact"], row["equal"]) > 40
+    assert (row["splits"], row["kinds"]) == (6, 3)
+    assert row["several_payers"] > 10
     assert row["payers"] > 15
     assert row["sizes"] > 4
 
@@ -129,10 +134,12 @@ async def test_writes_entries_that_are_the_payers_and_participants(db):
         with typed as (
             select team_id, expense_id, part ->> 'member_id' as member_id, currency,
                 (part ->> 'amount')::bigint as paid, 0 as owed
-            from expenses cross join jsonb_array_elements(payers) as part
+            from expenses
+            cross join jsonb_array_elements(case when kind = 'income' then participants else payers end) as part
             union all
             select team_id, expense_id, part ->> 'member_id', currency, 0, (part ->> 'amount')::bigint
-            from expenses cross join jsonb_array_elements(participants) as part
+            from expenses
+            cross join jsonb_array_elements(case when kind = 'income' then payers else participants end) as part
         ),
 
         expected as (
@@ -157,6 +164,8 @@ async def test_dates_everything_when_it_happened(db):
         inner join expenses using (team_id, expense_id)
         inner join members using (team_id, member_id)
         where expenses.created_at not between members.joined_at and coalesce(members.left_at, now())
+            -- Who left can still settle.
+            and expenses.kind <> 'settlement'
         union all
         select subject_id from revisions
         inner join expenses on subject_id = expense_id

@@ -2,12 +2,20 @@
 
 import pytest
 
-from service.expenses.splits import modes
+from service.expenses.splits import splits
 from service.routes import routes
 from tests.rows import all_rows
 
-# What a mode takes of each of two participants, for an amount of 9001.
-TAKEN = {"equal": ({}, {}), "exact": ({"amount": 9001}, {"amount": 0})}
+# What a split takes of each of two participants, for an amount of 9001.
+TAKEN = {
+    "equal": ({}, {}),
+    "exact": ({"amount": 9001}, {"amount": 0}),
+    "percent": ({"percent": 33.3333}, {"percent": 66.6667}),
+    "shares": ({"shares": 2.5}, {"shares": 0}),
+    "adjustment": ({}, {"adjustment": -500}),
+    "itemised": ({"shares": 1}, {"shares": 2.5}),
+}
+BILL = {"tax": 700, "discount": 199}
 
 
 async def read(person, path):
@@ -19,7 +27,11 @@ async def read(person, path):
 async def expense_path(team, split="equal", **fields):
     guest = await team.guest("Kim")
     parts = [{"member_id": each} | taken for each, taken in zip((team.owner_id, guest), TAKEN[split], strict=True)]
-    expense = await team.spend(9001, split=split, participants=parts, **fields)
+    shared = {"participants": parts}
+    if split == "itemised":
+        items = [{"amount": 8000, "split": "shares", "participants": parts}, {"amount": 500, "description": "Wine"}]
+        shared = BILL | {"items": items}
+    expense = await team.spend(9001, split=split, **shared, **fields)
     return f"{team.path}/expenses/{expense['expense_id']}"
 
 
@@ -30,7 +42,7 @@ async def paths(team, bob):
     yield "owner", team.owner, f"{team.path}/members/{team.owner_id}"
     yield "guest", team.owner, f"{team.path}/members/{await team.guest()}"
     yield "member", bob, f"{team.path}/members/{await team.add(bob)}"
-    for split in modes:
+    for split in splits:
         yield split, team.owner, await expense_path(team, split, category="food", notes="with\nwine")
         yield f"{split}, short", team.owner, await expense_path(team, split)
 
@@ -44,14 +56,14 @@ def without_bookkeeping(document):
 
 def test_every_change_takes_every_field_of_what_it_changes():
     changes = {name: handler for method, _, handler, name in routes if method == "PATCH"}
-    assert set(changes) == {"me.update", "teams.update", "members.update", "expenses.update"}
+    assert set(changes) == {"me.update", "teams.update", "members.update", "expenses.update", "settlements.update"}
     for name, handler in changes.items():
         [taken] = [each["schema"].fields for each in handler.__apispec__["schemas"] if each["location"] == "json"]
         assert set(handler.answer.schema().fields) <= set(taken), name
 
 
 def test_every_mode_of_splitting_is_tried():
-    assert set(TAKEN) == set(modes)
+    assert set(TAKEN) == set(splits)
 
 
 async def test_what_was_read_is_accepted_and_changes_nothing(flat, bob, db, subtests):
@@ -133,6 +145,7 @@ async def test_a_field_that_cannot_be_changed_is_refused_with_both_values(flat, 
             for _, route, handler, route_name in routes
             for each in handler.__apispec__["schemas"]
             if route_name.endswith(".update")
+            and each["location"] == "json"
             and len(route.split("/")) == len(path.split("/"))
             and route.split("/")[-2] == path.split("/")[-2]
         ]
@@ -144,7 +157,7 @@ async def test_a_field_that_cannot_be_changed_is_refused_with_both_values(flat, 
                 answer = await person.call("PATCH", path, {change: "Another", field: sent}, headers={"If-Match": "*"})
                 [error] = answer.body["errors"]
                 assert (answer.status, error["pointer"], error["code"]) == (422, f"/{field}", "read_only")
-                shown = {None: "null"}.get(document[field], document[field])
+                shown = "null" if document[field] is None else document[field]
                 assert error["detail"].replace('"', "") == (f"This is {shown} and cannot be changed; {sent} was sent.")
         assert await all_rows(db) == before
 
@@ -169,6 +182,20 @@ async def test_a_team_that_others_write_to_can_be_sent_back(flat):
         answer = await flat.owner.patch(flat.path, {"name": "Home", "revision": revision})
         assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/revision"), revision
     assert (await flat.owner.get(flat.path)).body["name"] == "House"
+
+
+async def test_a_team_can_be_sent_back_with_the_balances_of_before(flat):
+    await flat.guest()
+    await flat.spend(900)
+    document, _ = await read(flat.owner, flat.path)
+    assert document["balances"] == [{"currency": "EUR", "net": 450}]
+    await flat.spend(100)
+    answer = await flat.owner.patch(flat.path, document | {"name": "House"})
+    assert (answer.status, answer.body["balances"]) == (200, [{"currency": "EUR", "net": 500}])
+    for balances in (1, None, "none", {}, [1], [{"currency": "EUR"}], [{"currency": "EUR", "net": 4.5}]):
+        answer = await flat.owner.patch(flat.path, {"name": "Home", "balances": balances})
+        assert answer.status == 422, balances
+        assert answer.body["errors"][0]["pointer"].startswith("/balances"), balances
 
 
 async def test_an_archived_team_can_be_sent_back_as_it_is_or_taken_back(flat):

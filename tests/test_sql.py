@@ -13,6 +13,7 @@ from service import access
 from service.expenses.service import columns
 from service.expenses.splits import divide
 from service.postgres.queries import queries, text_of
+from service.settlements.rows import columns_of
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted((ROOT / "sql").rglob("*.sql"))
@@ -32,9 +33,14 @@ def named(node: ast.AST) -> list[str]:
 
 def keywords(call: ast.Call, dictionaries: dict[str, list[str]]) -> set[str]:
     """Return the keywords of a call; KeyError for a `**` of which it is not known here what it stands for."""
-    division = divide("", 1, split="equal", payer="a", payers=None, participants=[{"member_id": "a"}], allowed=["a"])
+    division = divide("", 1, split="equal", payer="a", payers=None, participants=None, allowed=["a"], everybody=["a"])
+    wanted = {"from_id": "a", "to_id": "b", "amount": 1, "currency": "EUR", "settles": None}
+    settlement = columns_of(wanted, ["a", "b"]).keys()
     known = {
-        "division.columns()": division.columns().keys(),
+        "division.columns(kind)": division.columns().keys(),
+        "division.columns(changes.get('kind', current['kind']))": division.columns().keys(),
+        "columns": settlement,
+        "columns_of(after, allowed.union(former_ids))": settlement,
         **dictionaries,
         "{column: changes.get(column, current[column]) for column in columns}": columns,
     }
@@ -129,7 +135,7 @@ def test_every_call_names_the_query_s_parameters(path):
         "query = queries.teams.lock; query(db, team_id=1)",
         "query = queries.teams.lock if db else queries.teams.is_visible; query(db, team_id=1)",
         "(queries.teams.lock if db else queries.teams.is_visible)(db, team_id=1)",
-        "queries.teams.lock(db, **division.columns())",
+        "queries.teams.lock(db, **division.columns(kind))",
         "ask(queries.teams.lock, db, team_id=1, user_id=2)",
         "query = queries.teams.lock; ask(query, db, team_id=1, user_id=2)",
     ],
@@ -143,7 +149,7 @@ def test_it_takes_no_mapping_for_an_excuse():
         complaints("def function(db, them):\n    queries.teams.lock(db, **them)")
 
 
-VIEWS = ("actors", "live_expenses", "open_balances")
+VIEWS = ("actors", "live_expenses", "live_settlements", "open_balances")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}.{path.stem}")

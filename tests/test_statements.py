@@ -51,6 +51,9 @@ async def test_a_read_is_one_statement(served, flat):
         f"{flat.path}/expenses?sort=created_at&limit=1": queries.expenses.page_by_created_at,
         f"{flat.path}/expenses/{expense['expense_id']}": queries.expenses.get,
         f"{flat.path}/balances": queries.balances.get,
+        f"{flat.path}/balances?as_of=2024-02-29": queries.balances.get,
+        f"{flat.path}/balances/{flat.owner_id}": queries.balances.explain,
+        "/v1/me/balances": queries.me.balances,
     }
     for path, query in reads.items():
         async with recorded(served) as statements:

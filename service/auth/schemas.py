@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import fields, pre_load
 
+from service.web import examples
 from service.web.fields import Choice
 from service.web.schemas import Input, Output
 from service.web.text import Email, Text
@@ -69,6 +70,14 @@ class TokenRequest(Input):
 class User(Output):
     """An account."""
 
+    example = {
+        "user_id": examples.user_id,
+        "email": "ann@example.com",
+        "name": "Ann",
+        "version": 1,
+        "created_at": examples.created_at,
+    }
+
     user_id = fields.UUID(required=True)
     email = fields.String(required=True, metadata={"format": "email"})
     name = fields.String(required=True)
@@ -78,6 +87,14 @@ class User(Output):
 
 class Session(Output):
     """An account with its tokens."""
+
+    example = {
+        "user": User.example,
+        "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI…",
+        "token_type": "Bearer",
+        "expires_in": 900,
+        "refresh_token": "kV0uYq8k3n…",
+    }
 
     user = fields.Nested(User, required=True)
     access_token = fields.String(required=True, metadata={"description": "Send it as `Authorization: Bearer …`."})

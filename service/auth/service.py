@@ -8,8 +8,9 @@ from service.auth import attempts
 from service.auth.security import Security
 from service.auth.tokens import digest
 from service.errors import EmailTaken, Invalid, TooManyAttempts, Unauthenticated
-from service.postgres.pool import Connectable, Record, on_violation
+from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
+from service.postgres.violations import on_violation
 
 # How long a refresh token may be sent again after it was exchanged.
 grace_seconds = 10.0

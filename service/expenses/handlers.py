@@ -4,27 +4,30 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from service.errors import Conflict, Forbidden, NotFound, TeamArchived
+from service.errors import Conflict, ExternalIdTaken, Forbidden, NotFound, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, ExpensesQuery, NewExpense
+from service.ledger import refused
 from service.postgres.pool import Record
 from service.web.answers import Created, NoContent, Ok, Page
 from service.web.endpoint import endpoint
 from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
+from service.web.schemas import Write
 
 
 @endpoint(
     Created(Expense, at="expenses.get", etag="version"),
     body=NewExpense,
-    refuses=(NotFound, Forbidden, TeamArchived, Conflict),
+    query=Write,
+    refuses=(NotFound, Forbidden, TeamArchived, Conflict, ExternalIdTaken, *refused),
 )
 async def create(request: web.Request, team_id: str) -> Record:
     """Record an expense.
 
-    `{"description": "Dinner", "amount": 9000}` is enough: you paid, all active members share equally, in the team's
-    currency, today. Equal shares differ by at most one minor unit; chance decides who gets the larger ones.
+    `{"description": "Dinner", "amount": 9000}` is enough: you paid, all active members but viewers share equally, in
+    the team's currency, today. Equal shares differ by at most one minor unit; chance decides who gets the larger ones.
     """
-    return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
+    return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY], **request[QUERY])
 
 
 @endpoint(Page(Expense, by="expense_id"), query=ExpensesQuery, refuses=(NotFound,))
@@ -43,7 +46,11 @@ async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
 
 
 @endpoint(
-    Ok(Expense, etag="version"), body=ExpenseChange, if_match="required", refuses=(NotFound, Forbidden, TeamArchived)
+    Ok(Expense, etag="version"),
+    body=ExpenseChange,
+    query=Write,
+    if_match="required",
+    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, *refused),
 )
 async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Change an expense that you recorded; admins and owners can change any.
@@ -51,7 +58,13 @@ async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     Send its ETag in If-Match. The shares are computed again; fields that you do not send keep their values.
     """
     return await service.update(
-        request.app[DB], request[ACTOR], team_id, expense_id, versions=request[VERSIONS], **request[BODY]
+        request.app[DB],
+        request[ACTOR],
+        team_id,
+        expense_id,
+        versions=request[VERSIONS],
+        **request[BODY],
+        **request[QUERY],
     )
 
 

@@ -9,7 +9,9 @@ import orjson
 from service import access
 from service.actor import Actor
 from service.errors import Invalid, NotFound
-from service.expenses.splits import Division, divide, named, refuse_without_participants, taken
+from service.expenses.splits import Division, divide, named, retyped
+from service.ledger import UnknownCurrency
+from service.metadata import merged
 from service.money import why_not
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
@@ -20,7 +22,19 @@ looked_at_max = 500
 # The indexes may find so many: filters that match more often soon fill a page.
 candidates_max = 2000
 
-columns = ("description", "amount", "currency", "spent_on", "category", "notes")
+# How far ahead the day of an expense may be.
+days_ahead_max = 366
+
+columns = (
+    "kind",
+    "description",
+    "amount",
+    "currency",
+    "spent_on",
+    "category",
+    "notes",
+    "external_id",
+)
 
 
 async def create(
@@ -30,40 +44,51 @@ async def create(
     *,
     description: str,
     amount: int,
+    kind: str = "expense",
     currency: str | None = None,
     spent_on: datetime.date | None = None,
     category: str | None = None,
     notes: str | None = None,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
     payer: str | None = None,
     payers: list[dict[str, Any]] | None = None,
     split: str = "equal",
     participants: list[dict[str, Any]] | None = None,
+    items: list[dict[str, Any]] | None = None,
+    tax: int | None = None,
+    tip: int | None = None,
+    discount: int | None = None,
+    dry_run: bool = False,
 ) -> Record:
-    """Record an expense.
+    """Record an expense or an income; or, with `dry_run`, return what would be recorded.
 
     Two statements: the first locks the team and returns what the split needs, the second decides and writes. Raises
-    Invalid for a currency that is neither in ISO 4217 nor in the team's ledger, and if the split does not add up to the
-    amount or names somebody who is neither an active member nor a former one with an open balance; Conflict if the
-    members changed in between.
+    Invalid for a currency that is neither in ISO 4217 nor in the team's ledger, for a day out of range, and if the
+    split does not add up to the amount or names somebody who is neither an active member nor a former one with an open
+    balance; ExternalIdTaken; Conflict if the members changed in between.
     """
-    async with db.transaction(team_id) as transaction:
+    async with db.transaction(team_id, dry_run=dry_run) as transaction:
         team = access.granted(await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id))
         if currency not in {None, team["currency"]}:
-            await _check_currency(transaction, team_id, currency)
-        if participants is None:
-            refuse_without_participants(split)
-        shared = participants or [{"member_id": each} for each in team["active_ids"]]
+            await check_currency(transaction, team_id, currency)
+        check_day(spent_on, team["today"])
         payer = payer or team["member_id"]
-        others = named(payer, payers, shared).difference(team["active_ids"])
-        former_ids = await _open_formers(transaction, team_id, others)
+        others = named(payer, payers, participants, items).difference(team["active_ids"])
+        former_ids = await open_formers(transaction, team_id, others)
         division = divide(
-            team["expense_id"],
+            seed_of(team_id, team["revision"]),
             amount,
             split=split,
             payer=payer,
             payers=payers,
-            participants=shared,
-            allowed=[*team["active_ids"], *former_ids],
+            participants=participants,
+            items=items,
+            tax=tax,
+            tip=tip,
+            discount=discount,
+            allowed={*team["active_ids"], *former_ids},
+            everybody=team["everybody"],
         )
         return access.granted(
             await queries.expenses.create(
@@ -72,15 +97,20 @@ async def create(
                 user_id=actor.user_id,
                 revision=team["revision"],
                 expense_id=team["expense_id"],
+                kind=kind,
                 description=description,
                 category=category,
                 amount=amount,
                 currency=currency or team["currency"],
-                spent_on=spent_on,
+                handed_amount=None,
+                handed_currency=None,
+                spent_on=spent_on or team["today"],
                 notes=notes,
-                everybody=team["active_ids"] if participants is None else None,
+                external_id=external_id,
+                metadata=metadata or {},
+                everybody=team["everybody"] if division.is_by_default else None,
                 former_ids=former_ids,
-                **division.columns(),
+                **division.columns(kind),
             )
         )
 
@@ -93,33 +123,41 @@ async def page(
     sort: str,
     limit: int,
     after: tuple[Any, str],
+    kind: str | None = None,
     payer: str | None = None,
     participant: str | None = None,
     category: str | None = None,
     spent_from: datetime.date | None = None,
     spent_to: datetime.date | None = None,
     q: str | None = None,
+    external_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Sequence[Record]:
     """Return a team's expenses after the position `after`, newest first: up to `limit`, and one more if there are more.
 
-    `after` is a day or a time, depending on `sort`, and an expense's id. A filter that is None does not filter.
+    `after` is a day or a time, depending on `sort`, and an expense's id. Without a `kind`, expenses and incomes are
+    returned; another filter that is None does not filter.
     """
     after_key, after_id = after
     filters = {
         "team_id": team_id,
+        "kinds": [kind] if kind else ["expense", "income"],
         "payer": payer,
         "participant": participant,
         "category": category,
         "spent_from": spent_from,
         "spent_to": spent_to,
         "q": q,
+        "external_id": external_id,
+        "metadata": metadata,
         "after_key": after_key,
         "after_id": after_id,
     }
     asked = {"user_id": actor.user_id, "size": limit + 1}
     is_by_day = sort == "spent_on"
     page_of = queries.expenses.page_by_spent_on if is_by_day else queries.expenses.page_by_created_at
-    has_filter = any((payer, participant, category, q)) or (not is_by_day and any((spent_from, spent_to)))
+    rarely = (kind, payer, participant, category, q, external_id, metadata)
+    has_filter = any(rarely) or (not is_by_day and any((spent_from, spent_to)))
     found = [row async for row in page_of(db, look_at=looked_at_max if has_filter else None, **asked, **filters)]
     if has_filter and len(found) <= limit:
         search = queries.expenses.search_by_spent_on if is_by_day else queries.expenses.search_by_created_at
@@ -153,68 +191,87 @@ async def update(
     *,
     versions: list[int] | None,
     read_only: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
     **changes: Any,
 ) -> Record:
-    """Change an expense if its version is in `versions`, or `versions` is None.
+    """Change an expense if its version is in `versions`, or `versions` is None; or, with `dry_run`, return the outcome.
 
     Members may change what they recorded, admins everything. Former members who take part already may stay. Raises
     PreconditionFailed, and Invalid as `create` does, or for a field in `read_only` that is not as it is stored.
     """
-    async with db.transaction(team_id) as transaction:
+    async with db.transaction(team_id, dry_run=dry_run) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         current = access.granted(
             await queries.expenses.current(
-                transaction, team_id=team_id, user_id=actor.user_id, expense_id=expense_id, versions=versions
+                transaction,
+                team_id=team_id,
+                user_id=actor.user_id,
+                expense_id=expense_id,
+                is_settlement=False,
+                versions=versions,
+                external_id=changes.get("external_id"),
             )
         )
         check_read_only(read_only, dict(current))
-        await _check_currency(transaction, team_id, changes.get("currency", current["currency"]))
-        division = await _divide_again(transaction, team_id, expense_id, current, changes)
+        await check_currency(transaction, team_id, changes.get("currency", current["currency"]))
+        if changes.get("spent_on") != current["spent_on"]:
+            check_day(changes.get("spent_on"), current["today"])
+        division = await _divide_again(transaction, team_id, current, changes)
         changed: Record = await queries.expenses.update(
             transaction,
             team_id=team_id,
             actor_id=current["actor_id"],
             revision=revision,
             expense_id=expense_id,
+            handed_amount=None,
+            handed_currency=None,
+            metadata=merged(orjson.loads(current["metadata"]), changes.get("metadata", {})),
             **{column: changes.get(column, current[column]) for column in columns},
-            **division.columns(),
+            **division.columns(changes.get("kind", current["kind"])),
         )
     return changed
 
 
 async def _divide_again(
-    transaction: Transaction, team_id: str, expense_id: str, current: Record, changes: Mapping[str, Any]
+    transaction: Transaction, team_id: str, current: Record, changes: Mapping[str, Any]
 ) -> Division:
     """Divide a changed expense by what is sent and, for the rest, by what was typed before."""
     payers, participants = (orjson.loads(current[name]) for name in ("payers", "participants"))
-    # Expenses recorded by the previous release have no `typed`: there it follows from the amounts.
-    typed = orjson.loads(current["typed"] or "null") or {"payer": payers[0]["member_id"]}
-    split = changes.get("split", current["split"])
-    kept = typed.get("participants", participants) if split == current["split"] else participants
-    sent_payer = changes.get("payer", typed.get("payer"))
-    sent_payers = changes.get("payers", None if "payer" in changes else typed.get("payers"))
-    shared = changes.get("participants", taken(split, kept))
+    shown = {"split": current["split"], "payers": payers, "participants": participants}
+    sent = retyped(shown, orjson.loads(current["typed"] or "null"), changes)
     allowed = {*current["active_ids"], *(each["member_id"] for each in payers + participants)}
-    others = named(sent_payer, sent_payers, shared) - allowed
+    others = named(**sent) - allowed
     return divide(
-        expense_id,
+        seed_of(team_id, current["recorded_revision"]) if current["recorded_revision"] else current["expense_id"],
         changes.get("amount", current["amount"]),
-        split=split,
-        payer=sent_payer,
-        payers=sent_payers,
-        participants=shared,
-        allowed=allowed.union(await _open_formers(transaction, team_id, others)),
+        **sent,
+        allowed=allowed.union(await open_formers(transaction, team_id, others)),
+        everybody=current["everybody"],
     )
 
 
-async def _check_currency(transaction: Transaction, team_id: str, currency: str) -> None:
+def seed_of(team_id: str, revision: int) -> str:
+    """Return what decides who gets the units that are left over: the same in a dry run as in the write after it."""
+    return f"{team_id}:{revision}"
+
+
+def check_day(day: datetime.date | None, today: datetime.date, pointer: str = "/spent_on") -> None:
+    """Raise Invalid for a day that is more than a year after today, as it is in the team's time zone."""
+    latest = today + datetime.timedelta(days=days_ahead_max)
+    if day and day > latest:
+        raise Invalid.at(
+            pointer, "out_of_range", f"This must be at most {latest}, a year from today in the team's time zone."
+        )
+
+
+async def check_currency(transaction: Transaction, team_id: str, currency: str, pointer: str = "/currency") -> None:
     """Raise Invalid for a currency that ISO 4217 never had since 2000, unless the ledger has it: it must be settled."""
     reason = why_not(currency, for_a_team=False)
     if reason and not await queries.expenses.has_currency(transaction, team_id=team_id, currency=currency):
-        raise Invalid.at("/currency", *reason)
+        raise UnknownCurrency.at(pointer, *reason)
 
 
-async def _open_formers(transaction: Transaction, team_id: str, others: set[str]) -> list[str]:
+async def open_formers(transaction: Transaction, team_id: str, others: set[str]) -> list[str]:
     """Return those of some inactive members who left with an open balance: an expense can still name them."""
     if not others:
         return []
@@ -233,6 +290,7 @@ async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *
                 user_id=actor.user_id,
                 revision=revision,
                 expense_id=expense_id,
+                is_settlement=False,
                 versions=versions,
             )
         )

@@ -1,162 +1,175 @@
 """Computes who paid and who owes from what was typed. Every split sums to the expense's amount or is refused."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Invalid
-from service.money import apportion
+from service.expenses.itemised import Items, divide_items
+from service.expenses.modes import Parts, Shares, by_default, guarded, listed, modes, shares_of, summed, taken
+from service.ledger import NoParticipants, not_a_member
 
-# Member ids to minor units.
-Shares = dict[str, int]
-# Member ids as typed, each with the values that the mode takes.
-Parts = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """A way to split an amount: the values it takes for each participant besides their id, and its arithmetic.
-
-    `divide` is called with the expense's id, its amount and the participants. It returns shares that sum to the amount,
-    or raises Invalid.
-    """
-
-    takes: tuple[str, ...]
-    divide: Callable[[str, int, Parts], Shares]
+# All that an expense's `split` can be.
+splits = (*modes, "itemised")
+charges = ("tax", "tip", "discount")
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Who paid and who owes how much of an expense, both summing to its amount; and what was typed for it."""
+    """Who paid and who owes how much of an expense, both summing to its amount; what was typed; and what is answered.
+
+    `is_by_default` tells whether anything is shared by everybody because no participants were sent.
+    """
 
     split: str
     typed: dict[str, Any]
-    payers: Shares
-    participants: Shares
+    paid: Shares
+    owed: Shares
+    payers: list[dict[str, Any]]
+    participants: list[dict[str, Any]]
+    items: list[dict[str, Any]] | None = None
+    tax: int | None = None
+    tip: int | None = None
+    discount: int | None = None
+    is_by_default: bool = False
 
-    def columns(self) -> dict[str, Any]:
-        """Return the parameters of the statements that write an expense."""
-        member_ids = list(self.payers | self.participants)
+    def columns(self, kind: str = "expense") -> dict[str, Any]:
+        """Return the parameters of the statements that write an expense, or what is recorded like one.
+
+        In the ledger, income is the other way round: who received it owes it, and whom it is for have paid it.
+        """
+        member_ids = list(self.paid | self.owed)
+        paid, owed = (self.owed, self.paid) if kind == "income" else (self.paid, self.owed)
         return {
             "split": self.split,
             "typed": self.typed,
-            "payers": _listed(self.payers),
-            "participants": _listed(self.participants),
+            "payers": self.payers,
+            "participants": self.participants,
+            "items": self.items,
+            "tax": self.tax,
+            "tip": self.tip,
+            "discount": self.discount,
             "member_ids": member_ids,
-            "paid": [self.payers.get(member_id, 0) for member_id in member_ids],
-            "owed": [self.participants.get(member_id, 0) for member_id in member_ids],
+            "paid": [paid.get(member_id, 0) for member_id in member_ids],
+            "owed": [owed.get(member_id, 0) for member_id in member_ids],
         }
 
 
 def divide(
-    expense_id: str,
+    seed: str,
     amount: int,
     *,
     split: str,
     payer: str,
     payers: Parts | None,
-    participants: Parts,
+    participants: Parts | None,
+    items: Items | None = None,
+    tax: int | None = None,
+    tip: int | None = None,
+    discount: int | None = None,
     allowed: Collection[str],
+    everybody: Sequence[str],
 ) -> Division:
     """Compute who paid and who owes how much of an expense.
 
-    If `payers` is given, `payer` is ignored. Raises Invalid if a member is not allowed or is listed twice, an amount is
-    missing or is not what the split computes, or the amounts do not add up to the expense's.
+    If `payers` is given, `payer` is ignored. Without participants, `everybody` shares equally. The seed, any text,
+    decides who gets the units that are left over. Raises Invalid if a member is not allowed or is listed twice, a value
+    is missing, is not taken or is not what the split computes, or the values do not add up.
     """
-    mode = modes[split]
-    paid = {payer: amount} if payers is None else _exact_payers(amount, payers)
-    owed = mode.divide(expense_id, amount, participants)
-    _check_amounts(split, participants, owed)
-    for pointer, shares in (("/payer" if payers is None else "/payers", paid), ("/participants", owed)):
-        for member_id in shares:
-            if member_id not in allowed:
-                raise Invalid.at(
-                    pointer,
-                    "not_a_member",
-                    f"{member_id} is neither an active member nor a former one with an open balance.",
-                )
-    # A guard against mistakes in the code above; the database has its own.
-    for shares in (paid, owed):
-        if sum(shares.values()) != amount or min(shares.values()) < 0:
-            raise AssertionError(f"a split of {amount} came to {shares}")
+    charged = {"tax": tax, "tip": tip, "discount": discount}
+    _check_bill(split, {"items": items} | charged)
+    if participants is not None and not participants:
+        raise NoParticipants.at("/participants", "too_few", "This has 0 items; it must have at least 1.")
+    among = set(allowed)
+    for pointer, member_id in _named(payer, payers, participants, items):
+        if member_id not in among:
+            raise not_a_member(pointer, member_id)
+    paid = {payer: amount} if payers is None else summed(amount, payers, "/payers", "payers' amounts")
+    guarded(amount, paid)
     # A single payer paid the whole amount, even if the amount is changed later.
-    typed_payers = {"payer": next(iter(paid))} if len(paid) == 1 else {"payers": payers}
-    return Division(split, typed_payers | {"participants": taken(split, participants)}, paid, owed)
+    typed: dict[str, Any] = {"payer": next(iter(paid))} if len(paid) == 1 else {"payers": payers}
+    if items is None:
+        shared = by_default(split, everybody, "/participants") if participants is None else participants
+        owed = shares_of(split, seed, amount, shared, "/participants")
+        typed |= {"participants": taken(split, shared)}
+        answered = listed(split, shared, owed)
+        return Division(split, typed, paid, owed, _amounts(paid), answered, is_by_default=participants is None)
+    bill = divide_items(seed, amount, items, charged, participants=participants, everybody=everybody)
+    typed |= {"items": bill.typed} | {name: charge for name, charge in charged.items() if charge is not None}
+    return Division(
+        split,
+        typed,
+        paid,
+        bill.owed,
+        _amounts(paid),
+        _amounts(bill.owed),
+        bill.items,
+        tax,
+        tip,
+        discount,
+        bill.is_by_default,
+    )
 
 
-def refuse_without_participants(split: str) -> None:
-    """Raise Invalid if a mode takes something of each participant, so that it cannot do without a list of them."""
-    if takes := modes[split].takes:
-        fields = " and ".join(f"`{name}`" for name in takes)
-        raise Invalid.at("/participants", "required", f"The {split} split requires these, each with its {fields}.")
+def named(
+    payer: str, payers: Parts | None, participants: Parts | None, items: Items | None = None, **_: Any
+) -> set[str]:
+    """Return the ids of all whom an expense names; takes what `divide` takes."""
+    return {member_id for _, member_id in _named(payer, payers, participants, items)}
 
 
-def named(payer: str, payers: Parts | None, participants: Parts) -> set[str]:
-    """Return the ids of all whom an expense names."""
-    paying = {payer} if payers is None else {each["member_id"] for each in payers}
-    return paying | {each["member_id"] for each in participants}
+def retyped(current: Mapping[str, Any], typed: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `divide` takes of a changed expense: what is sent and, for the rest, what was typed before.
+
+    `current` has the `split`, and the `payers` and `participants` as they were answered. If the split changes, only the
+    participants' ids are kept, or their amounts for an exact split; what else it requires has to be sent, and what is
+    not, is left for `divide` to refuse. `typed` is None in rows of a release before, where it follows from the amounts.
+    """
+    split = changes.get("split", current["split"])
+    stays = split == current["split"]
+    before = typed or {"payer": current["payers"][0]["member_id"], "participants": current["participants"]}
+    kept: Parts | None = None
+    if split in modes and stays:
+        kept = taken(split, before["participants"])
+    elif split in modes and set(modes[split].takes) <= {"amount"}:
+        kept = taken(split, current["participants"])
+    bill = before if stays else {}
+    return {
+        "split": split,
+        "payer": changes.get("payer", before.get("payer")),
+        "payers": changes.get("payers", None if "payer" in changes else before.get("payers")),
+        "participants": changes.get("participants", kept),
+        **{name: changes.get(name, bill.get(name)) for name in ("items", *charges)},
+    }
 
 
-def taken(split: str, participants: Parts) -> Parts:
-    """Return the participants with only the values that a mode takes."""
-    names = ("member_id", *modes[split].takes)
-    return [{name: each[name] for name in names if name in each} for each in participants]
-
-
-def _equal(expense_id: str, amount: int, participants: Parts) -> Shares:
-    return apportion(amount, dict.fromkeys(_ids(participants, "participants"), 1), seed=expense_id)
-
-
-def _exact(_: str, amount: int, participants: Parts) -> Shares:
-    return _summed(amount, participants, "participants", "shares")
-
-
-def _exact_payers(amount: int, payers: Parts) -> Shares:
-    return _summed(amount, payers, "payers", "payers' amounts")
-
-
-def _summed(amount: int, parts: Parts, name: str, subject: str) -> Shares:
-    for index, part in enumerate(parts):
-        if "amount" not in part:
-            raise Invalid.at(f"/{name}/{index}/amount", "required", "This is required with the exact split.")
-    shares = {each: part["amount"] for each, part in zip(_ids(parts, name), parts, strict=True)}
-    total = sum(shares.values())
-    if total != amount:
-        difference = f"{abs(amount - total)} {'less' if total < amount else 'more'} than the amount"
-        raise Invalid.at(f"/{name}", "sum", f"The {subject} come to {total}, {difference}.")
-    return shares
-
-
-def _check_amounts(split: str, participants: Parts, owed: Shares) -> None:
-    """Refuse amounts that the split computes, unless they are as it computes them: so an expense can be sent back."""
-    if "amount" in modes[split].takes:
+def _check_bill(split: str, bill: Mapping[str, Any]) -> None:
+    """Refuse an itemised split without items, and what only that has with another split."""
+    if split == "itemised":
+        if bill["items"] is None:
+            raise Invalid.at("/items", "required", "The itemised split requires these, each with its `amount`.")
         return
-    for index, participant in enumerate(participants):
-        computed = owed[participant["member_id"]]
-        if participant.get("amount", computed) != computed:
+    for name, value in bill.items():
+        if value is not None:
             raise Invalid.at(
-                f"/participants/{index}/amount",
+                f"/{name}",
                 "not_in_split",
-                f"The {split} split makes this {computed}, and {participant['amount']} was sent. Leave the amounts "
-                'out, or send `"split": "exact"`.',
+                f'The {split} split takes no `{name}`. Leave it out, or send `"split": "itemised"`.',
             )
 
 
-def _ids(parts: Parts, name: str) -> list[str]:
-    found: list[str] = []
-    for index, part in enumerate(parts):
-        if part["member_id"] in found:
-            raise Invalid.at(f"/{name}/{index}/member_id", "repeated", "This member is already in the list.")
-        found.append(part["member_id"])
-    return found
+def _named(
+    payer: str, payers: Parts | None, participants: Parts | None, items: Items | None
+) -> Iterator[tuple[str, str]]:
+    """Yield the ids of all whom an expense names, each with the JSON pointer of where it does."""
+    if payers is None:
+        yield "/payer", payer
+    lists = {"/payers": payers, "/participants": participants}
+    lists |= {f"/items/{index}/participants": item.get("participants") for index, item in enumerate(items or ())}
+    for pointer, parts in lists.items():
+        for part in parts or ():
+            yield pointer, part["member_id"]
 
 
-def _listed(shares: Shares) -> list[dict[str, Any]]:
+def _amounts(shares: Shares) -> list[dict[str, Any]]:
     return [{"member_id": member_id, "amount": amount} for member_id, amount in shares.items()]
-
-
-# All split modes. To add a mode, add it here with what it takes and its arithmetic.
-modes: dict[str, Mode] = {
-    "equal": Mode(takes=(), divide=_equal),
-    "exact": Mode(takes=("amount",), divide=_exact),
-}

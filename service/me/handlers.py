@@ -6,7 +6,7 @@ from service.auth.keys import REVOCATIONS, SECURITY
 from service.auth.schemas import User
 from service.errors import Conflict, EmailTaken, TooManyAttempts
 from service.me import service
-from service.me.schemas import AccountChange
+from service.me.schemas import AccountChange, OwnBalances
 from service.postgres.pool import Record
 from service.web.answers import Ok
 from service.web.endpoint import endpoint
@@ -44,3 +44,12 @@ async def update(request: web.Request) -> Record:
     if "password" in request[BODY]:
         await request.app[REVOCATIONS].refresh()
     return user
+
+
+@endpoint(Ok(OwnBalances))
+async def balances(request: web.Request) -> Record:
+    """Return what you owe and are owed in all your teams, also archived ones, by team and currency.
+
+    Balances of zero are left out.
+    """
+    return await service.balances(request.app[DB], request[ACTOR])

@@ -8,8 +8,9 @@ from service.actor import Actor
 from service.auth import attempts
 from service.auth.security import Security
 from service.errors import Conflict, EmailTaken, Invalid, Refusal, Unauthenticated
-from service.postgres.pool import Connectable, Record, on_violation
+from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
+from service.postgres.violations import on_violation
 from service.read_only import check_read_only
 
 gone = "This account does not exist any more."
@@ -64,6 +65,12 @@ async def update(
         # Also end sessions that were opened with the old password before this was committed.
         await _end_other_sessions(db, actor)
     return user
+
+
+async def balances(db: Connectable, actor: Actor) -> Record:
+    """Return the actor's own balances that are not zero, in all their teams, as `items`."""
+    found: Record = await queries.me.balances(db, user_id=actor.user_id)
+    return found
 
 
 async def _refusal(db: Connectable, actor: Actor, versions: list[int] | None, checked_hash: str | None) -> Refusal:

@@ -6,11 +6,12 @@ from aiohttp import web
 
 from service.errors import AlreadyMember, Forbidden, LastOwner, NotFound, OpenBalance, TeamArchived, TeamFull
 from service.members import service
-from service.members.schemas import Member, MemberChange, MemberRemoval, MembersQuery, NewMember
+from service.members.schemas import Member, MemberChange, MembersQuery, NewMember
 from service.postgres.pool import Record
 from service.web.answers import Created, NoContent, Ok, Page
 from service.web.endpoint import endpoint
 from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
+from service.web.schemas import Removal
 
 
 @endpoint(
@@ -21,7 +22,7 @@ from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
 async def create(request: web.Request, team_id: str) -> Record:
     """Add an account by `email`, or a guest by `name`; only owners and admins can.
 
-    An account that had left becomes the same member again.
+    Somebody who had left becomes the same member again: an account by its `email`, everybody by their `member_id`.
     """
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
 
@@ -57,7 +58,7 @@ async def update(request: web.Request, team_id: str, member_id: str) -> Record:
 
 @endpoint(
     NoContent(),
-    query=MemberRemoval,
+    query=Removal,
     if_match="optional",
     refuses=(NotFound, Forbidden, LastOwner, OpenBalance),
 )

@@ -6,26 +6,31 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from service.teams.schemas import roles
-from service.web.fields import Choice, QueryFlag, Reason
+from service.web import examples
+from service.web.fields import Choice, Identifier, Reason
 from service.web.paging import PageQuery, first_id
 from service.web.schemas import Change, Input, Output, ReadOnly
 from service.web.text import Email, Text
 
 
 class NewMember(Input):
-    """A new member: an account by its e-mail address, or a guest by a name."""
+    """A new member: an account by its e-mail address, a guest by a name, or a former member by their id."""
 
     example = {"name": "Grandma"}
 
     email = Email(metadata={"description": "The address of the account to add."})
     role = Choice(*roles, metadata={"description": "The role of the account to add; `member` by default."})
     name = Text(1, 100, metadata={"description": "The name of the guest to add."})
+    member_id = Identifier(metadata={"description": "The former member to take back, with their past."})
 
     @validates_schema
     def check_kind(self, data: Mapping[str, Any], **_: Any) -> None:
-        """Require either an account or a guest, and refuse a role for a guest."""
-        if ("email" in data) == ("name" in data):
-            raise ValidationError(Reason("Send an `email` to add an account, or a `name` to add a guest.", "one_of"))
+        """Require an account, a guest or a former member, and refuse a role for a guest."""
+        if sum(name in data for name in ("email", "name", "member_id")) != 1:
+            detail = (
+                "Send an `email` to add an account, a `name` to add a guest, or a `member_id` to take back a member."
+            )
+            raise ValidationError(Reason(detail, "one_of"))
         if "name" in data and "role" in data:
             raise ValidationError(Reason("A guest has no role.", "guest"), "role")
 
@@ -52,16 +57,18 @@ class MembersQuery(PageQuery):
     status = Choice("active", "former", "all", load_default="active")
 
 
-class MemberRemoval(Input):
-    """How to remove a member."""
-
-    keep_balance = QueryFlag(
-        load_default=False, metadata={"description": "Remove the member even if their balance is not zero."}
-    )
-
-
 class Member(Output):
     """A member of a team."""
+
+    example = {
+        "member_id": examples.bob_id,
+        "user_id": None,
+        "name": "Bob",
+        "role": "guest",
+        "joined_at": examples.created_at,
+        "left_at": None,
+        "version": 1,
+    }
 
     member_id = fields.UUID(required=True)
     user_id = fields.UUID(required=True, allow_none=True, metadata={"description": "The account; null for a guest."})

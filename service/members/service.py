@@ -19,11 +19,13 @@ async def create(
     *,
     name: str | None = None,
     email: str | None = None,
-    role: str = "member",
+    member_id: str | None = None,
+    role: str | None = None,
 ) -> Record:
-    """Add a guest by name, or an account by e-mail address; only owners and admins may, and only owners add owners.
+    """Add a guest by name, or an account by e-mail address, or take back a former member by id.
 
-    Raises AlreadyMember, TeamFull, and Invalid if no account has the address.
+    Only owners and admins may, and only owners add owners. Raises AlreadyMember, TeamFull, NotFound if there is no such
+    former member, and Invalid if no account has the address.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
@@ -35,7 +37,8 @@ async def create(
                 revision=revision,
                 email=email,
                 name=name,
-                role="guest" if email is None else role,
+                member_id=member_id,
+                role=role,
                 members_max=members_max,
             )
         )

@@ -42,6 +42,9 @@ class Monitor:
         self.pending = metrics.gauge("database_migrations_pending", "Migrations of this release that are not applied.")
         self.ledger = {
             "unbalanced_teams": metrics.gauge("ledger_unbalanced_teams", "Teams whose entries break the money rule."),
+            "wrong_totals": metrics.gauge(
+                "ledger_wrong_totals", "Totals of a month that are not what its entries sum to."
+            ),
             "accounts": metrics.gauge("ledger_accounts", "Accounts."),
             "teams": metrics.gauge("ledger_teams", "Teams that were not deleted."),
             "expenses": metrics.gauge("ledger_expenses", "Live expenses."),
@@ -120,9 +123,11 @@ class Monitor:
     async def _audit(self) -> None:
         """Audit on a separate connection: those of the pool have the time limit of requests."""
         async with self.db.apart(audit_seconds_max, "expenses-audit") as transaction:
-            unbalanced_teams = await queries.ops.audit(transaction, every_seconds=self.audit_seconds)
-        if unbalanced_teams:
-            log.error("the ledger is unbalanced", extra={"teams": unbalanced_teams})
+            found: Record | None = await queries.ops.audit(transaction, every_seconds=self.audit_seconds)
+        if found and found["unbalanced_teams"]:
+            log.error("the ledger is unbalanced", extra={"teams": found["unbalanced_teams"]})
+        if found and found["wrong_totals"]:
+            log.error("totals are wrong", extra={"totals": found["wrong_totals"]})
 
     def _publish(self, audited: Record) -> None:
         for column, gauge in self.ledger.items():

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import math
-import re
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
 
-from service.errors import Refusal, Unavailable
+from service.errors import Refusal, SumTooLarge, Unavailable
 from service.postgres.connections import Connection, Connections, NoneFree, TooSlow, idle_seconds_max, unavailable
 from service.postgres.queries import Method, Record, queries
 from service.postgres.server import Server, explained
 from service.postgres.shares import Limit, askers, most_of
+from service.postgres.violations import names
 from service.process.tasks import background
 from service.telemetry.metrics import Metrics, Timings
 from service.telemetry.spent import current_spent
@@ -60,6 +60,11 @@ class Transaction:
         started = time.perf_counter()
         try:
             return await getattr(self.connection, method)(sql, *arguments)
+        except asyncpg.CheckViolationError as error:
+            # Whatever writes the ledger can come to this.
+            if names(error, "totals_size_check"):
+                raise SumTooLarge from error
+            raise
         finally:
             self.clock.asked(name, started)
 
@@ -69,10 +74,16 @@ class Transaction:
         await queries.ops.allow(self, milliseconds=str(int(seconds * 1000)))
 
     @asynccontextmanager
-    async def transaction(self, _: str = "") -> AsyncIterator["Transaction"]:
-        """Yield this transaction with a savepoint: the block's changes are undone if it raises."""
-        async with self.connection.transaction():
+    async def transaction(self, _: str = "", *, dry_run: bool = False) -> AsyncIterator["Transaction"]:
+        """Yield this transaction with a savepoint: the block's changes are undone if it raises, or in a dry run."""
+        savepoint = self.connection.transaction()
+        await savepoint.start()
+        try:
             yield self
+        except BaseException:
+            await savepoint.rollback()
+            raise
+        await (savepoint.rollback() if dry_run else savepoint.commit())
 
 
 class Database:
@@ -124,17 +135,19 @@ class Database:
         return answer
 
     @asynccontextmanager
-    async def transaction(self, team_id: str = "") -> AsyncIterator[Transaction]:
+    async def transaction(self, team_id: str = "", *, dry_run: bool = False) -> AsyncIterator[Transaction]:
         """Yield a transaction that is committed at the end of the block, and rolled back if the block raises.
 
-        Writes to one team have to wait for each other anyway. They wait before they take a connection, so that a busy
-        team does not take all connections.
+        A dry run is rolled back in any case. Writes to one team have to wait for each other anyway. They wait before
+        they take a connection, so that a busy team does not take all connections.
         """
         turn = (team_id,) if team_id else ()
         try:
             async with self.turns.hold(turn), self.shares.hold(askers.get()), self.connections.use() as connection:
                 started = time.perf_counter()
-                async with _begun(connection, self.clock, self.connections.wait_seconds) as transaction:
+                async with _begun(
+                    connection, self.clock, self.connections.wait_seconds, dry_run=dry_run
+                ) as transaction:
                     yield transaction
                 self.transaction_seconds.record(time.perf_counter() - started)
         except Refusal:
@@ -236,7 +249,11 @@ async def connect(
 
 @asynccontextmanager
 async def _begun(
-    connection: "Connection | asyncpg.Connection[Record]", clock: Clock, rollback_seconds: float
+    connection: "Connection | asyncpg.Connection[Record]",
+    clock: Clock,
+    rollback_seconds: float,
+    *,
+    dry_run: bool = False,
 ) -> AsyncIterator[Transaction]:
     """Begin a transaction, and end it after the block. What the block raises is what is raised, however that ends.
 
@@ -260,29 +277,8 @@ async def _begun(
             raise TooSlow from error
         raise
     started = time.perf_counter()
-    await transaction.commit()
+    await (transaction.rollback() if dry_run else transaction.commit())
     clock.spend("commit", time.perf_counter() - started)
-
-
-@contextmanager
-def on_violation(constraint: str, *, raises: Refusal) -> Iterator[None]:
-    """Turn the violation of a named constraint into a refusal."""
-    try:
-        yield
-    except asyncpg.IntegrityConstraintViolationError as error:
-        if not _names(error, constraint):
-            raise
-        raise raises from error
-
-
-def _names(error: asyncpg.IntegrityConstraintViolationError, constraint: str) -> bool:
-    """Return whether this constraint is the violated one.
-
-    Citus passes on only the message of a shard, whose constraint names end with the shard's number.
-    """
-    if error.constraint_name:
-        return bool(error.constraint_name == constraint)
-    return re.search(rf"(?<!\w){re.escape(constraint)}(_[0-9]+)?(?!\w)", str(error)) is not None
 
 
 def _query_seconds(metrics: Metrics) -> Timings:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from service.errors import Forbidden, NotFound, TeamArchived
+from service.errors import Forbidden, NotFound, OpenBalance, TeamArchived
 from service.postgres.pool import Record
 from service.teams import service
 from service.teams.schemas import NewTeam, Team, TeamChange, TeamsQuery
 from service.web.answers import Created, NoContent, Ok, Page
 from service.web.endpoint import endpoint
 from service.web.keys import ACTOR, BODY, DB, QUERY, VERSIONS
+from service.web.schemas import Removal
 
 
 @endpoint(Created(Team, at="teams.get", etag="version.revision"), body=NewTeam)
@@ -45,10 +46,11 @@ async def update(request: web.Request, team_id: str) -> Record:
     return await service.update(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS], **request[BODY])
 
 
-@endpoint(NoContent(), if_match="optional", refuses=(NotFound, Forbidden))
+@endpoint(NoContent(), query=Removal, if_match="optional", refuses=(NotFound, Forbidden, OpenBalance))
 async def delete(request: web.Request, team_id: str) -> None:
     """Delete a team for all its members; only owners can.
 
-    The team is no longer shown anywhere; the database keeps its rows.
+    If a balance is not zero, this requires `keep_balance=true`. The team is no longer shown anywhere; the database
+    keeps its rows.
     """
-    await service.delete(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS])
+    await service.delete(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS], **request[QUERY])

@@ -2,12 +2,17 @@
 
 from marshmallow import fields
 
+from service.web import examples
 from service.web.fields import Choice, Currency, Flag
 from service.web.paging import PageQuery
-from service.web.schemas import Change, Input, Output, ReadOnly
+from service.web.schemas import Change, Input, OpenNet, Output, ReadOnly, ReadOnlyNets
 from service.web.text import Text
+from service.web.time_zones import TimeZone
 
 roles = ["owner", "admin", "member", "viewer"]
+time_zone_description = (
+    "By which today is told: the day of an expense that is sent without one, and the latest allowed."
+)
 
 
 class NewTeam(Input):
@@ -17,6 +22,7 @@ class NewTeam(Input):
 
     name = Text(1, 100, required=True)
     currency = Currency(for_a_new_team=True, required=True, metadata={"description": "The default for expenses."})
+    time_zone = TimeZone(load_default="UTC", metadata={"description": time_zone_description})
 
 
 class TeamChange(Change):
@@ -26,6 +32,7 @@ class TeamChange(Change):
 
     name = Text(1, 100)
     currency = Currency(metadata={"description": "The default for new expenses; existing ones keep theirs."})
+    time_zone = TimeZone(metadata={"description": time_zone_description})
     archived = Flag(
         metadata={"description": "Whether the team is closed to expenses and new members. Members can leave it."}
     )
@@ -36,6 +43,7 @@ class TeamChange(Change):
     version = ReadOnly()
     archived_at = ReadOnly()
     created_at = ReadOnly()
+    balances = ReadOnlyNets()
 
 
 class TeamsQuery(PageQuery):
@@ -47,12 +55,32 @@ class TeamsQuery(PageQuery):
 class Team(Output):
     """A team, with your membership in it."""
 
+    example = {
+        "team_id": examples.team_id,
+        "name": "Flat",
+        "currency": "EUR",
+        "time_zone": "Europe/Paris",
+        "member_id": examples.ann_id,
+        "role": "owner",
+        "revision": 12,
+        "version": 1,
+        "archived_at": None,
+        "created_at": examples.created_at,
+        "balances": [{"currency": "EUR", "net": 3000}],
+    }
+
     team_id = fields.UUID(required=True)
     name = fields.String(required=True)
     currency = fields.String(required=True)
+    time_zone = fields.String(required=True)
     member_id = fields.UUID(required=True, metadata={"description": "Your member id."})
     role = fields.String(required=True, metadata={"enum": roles})
     revision = fields.Integer(required=True, metadata={"description": "Counts all writes to the team."})
     version = fields.Integer(required=True, metadata={"description": "Counts the changes of the team itself."})
     archived_at = fields.DateTime(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
+    balances = fields.List(
+        fields.Nested(OpenNet),
+        required=True,
+        metadata={"description": "Your own balances in the team that are not zero, by currency."},
+    )

@@ -1,7 +1,11 @@
 """The use cases of teams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import asyncpg
+import orjson
 
 from service import access
 from service.actor import Actor
@@ -12,9 +16,12 @@ from service.postgres.queries import queries
 from service.read_only import check_read_only
 
 
-async def create(db: Connectable, actor: Actor, *, name: str, currency: str) -> Record:
-    """Create a team with the actor as its owner."""
-    team: Record | None = await queries.teams.create(db, user_id=actor.user_id, name=name, currency=currency)
+async def create(db: Connectable, actor: Actor, *, name: str, currency: str, time_zone: str = "UTC") -> Record:
+    """Create a team with the actor as its owner. Raises Invalid for a time zone that PostgreSQL does not know."""
+    with _known_time_zone():
+        team: Record | None = await queries.teams.create(
+            db, user_id=actor.user_id, name=name, currency=currency, time_zone=time_zone
+        )
     if team is None:
         raise Unauthenticated("This account does not exist any more.")
     return team
@@ -43,14 +50,15 @@ async def update(
     versions: list[int] | None = None,
     name: str | None = None,
     currency: str | None = None,
+    time_zone: str | None = None,
     archived: bool | None = None,
     read_only: Mapping[str, Any] | None = None,
 ) -> Record:
-    """Change a team; only owners and admins may. An archived team keeps its name and currency.
+    """Change a team; only owners and admins may. An archived team keeps its name, currency and time zone.
 
     Raises PreconditionFailed unless `versions` has the team's version or is None; Invalid if a field in `read_only` is
-    not as it is stored (for the revision, which other writes count as well, any that the team has had will do), and for
-    a currency that no new team may choose, unless it is the team's already.
+    not as it is stored (for the revision, which other writes count as well, any that the team has had will do, and any
+    list for the balances), and for a currency that no new team may choose, unless it is the team's already.
     """
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
@@ -60,8 +68,8 @@ async def update(
             and currency != (await get(transaction, actor, team_id))["currency"]
         ):
             raise Invalid.at("/currency", *reason)
-        team = access.granted(
-            await queries.teams.update(
+        with _known_time_zone():
+            changed = await queries.teams.update(
                 transaction,
                 team_id=team_id,
                 user_id=actor.user_id,
@@ -69,24 +77,43 @@ async def update(
                 versions=versions,
                 name=name,
                 currency=currency,
+                time_zone=time_zone,
                 archived=archived,
             )
-        )
+        team = access.granted(changed)
         before = {"version": team["current_version"], "archived_at": team["archived_before"], "revision": revision - 1}
         read = (read_only or {}).get("revision")
         if type(read) is int and 0 < read < revision:
             before["revision"] = read
+        nets = (read_only or {}).get("balances")
+        before["balances"] = nets if isinstance(nets, list) else orjson.loads(orjson.dumps(team["balances"]))
         # What is refused here is undone with the transaction.
         check_read_only(read_only, dict(team) | before)
     return team
 
 
-async def delete(db: Connectable, actor: Actor, team_id: str, *, versions: list[int] | None = None) -> None:
-    """Mark a team as deleted; only owners may. Raises PreconditionFailed as `update` does."""
+@contextmanager
+def _known_time_zone() -> Iterator[None]:
+    """Refuse a time zone that PostgreSQL does not know, for lack of it or because its list is older."""
+    try:
+        yield
+    except asyncpg.InvalidParameterValueError as error:
+        raise Invalid.at("/time_zone", "invalid", "The database does not know this time zone.") from error
+
+
+async def delete(
+    db: Connectable, actor: Actor, team_id: str, *, versions: list[int] | None = None, keep_balance: bool = False
+) -> None:
+    """Mark a team as deleted; only owners may. Raises OpenBalance, and PreconditionFailed as `update` does."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         access.granted(
             await queries.teams.delete(
-                transaction, team_id=team_id, user_id=actor.user_id, revision=revision, versions=versions
+                transaction,
+                team_id=team_id,
+                user_id=actor.user_id,
+                revision=revision,
+                versions=versions,
+                keep_balance=keep_balance,
             )
         )

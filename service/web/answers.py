@@ -59,7 +59,7 @@ class Ok(Answer):
         """Return the record as JSON."""
         record = self.pick(result)
         headers = self.headers(request, record)
-        if self.etag:
+        if self.etag and not is_dry_run(request):
             headers["ETag"] = f'"{".".join([str(record[name]) for name in self.etag])}"'
             # Only reads come here with this header: a write is refused with it.
             if "If-None-Match" in request.headers and is_in_if_none_match(request, headers["ETag"]):
@@ -76,13 +76,20 @@ class Ok(Answer):
 
 
 class Created(Ok):
-    """201 with a record and its address: `at` is the name of the route that returns it."""
+    """201 with a record and its address: `at` is the name of the route that returns it.
+
+    A dry run is answered 200, without an address or an ETag: there is nothing to have them.
+    """
 
     status = HTTPStatus.CREATED
 
     def __init__(self, schema: type[Schema], *, at: str, etag: str = "") -> None:
         super().__init__(schema, etag=etag)
         self.at = at
+
+    def response(self, request: web.Request, result: Any) -> web.StreamResponse:
+        """Return the record as JSON."""
+        return _json(self.pick(result), HTTPStatus.OK, {}) if is_dry_run(request) else super().response(request, result)
 
     def headers(self, request: web.Request, record: Mapping[str, Any]) -> dict[str, str]:
         """Return the Location, with the ids from this request's path and the record filled in."""
@@ -110,6 +117,9 @@ class Page(Answer):
             },
             name=f"{schema.__name__}s",
         )
+        if example := getattr(schema, "example", None):
+            vars_of: Any = self.schema
+            vars_of.example = {"items": [example], "next": None}
 
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the page as JSON."""
@@ -156,9 +166,14 @@ class Media(Answer):
         return {"content": {self.media_type: {"schema": {"type": kind}}}}
 
 
+def is_dry_run(request: web.Request) -> bool:
+    """Return whether the request asks what would be stored, with nothing stored."""
+    return bool(request.get(QUERY, {}).get("dry_run"))
+
+
 def _picker(schema: type[Schema]) -> Callable[[Any], dict[str, Any]]:
     """Return a function that picks the fields of a schema from a record: other fields are not shown."""
-    names = tuple(schema().fields)
+    names = tuple(field.data_key or name for name, field in schema().fields.items())
     if len(names) == 1:
         return lambda record: {names[0]: record[names[0]]}
     values_of = itemgetter(*names)

@@ -7,6 +7,7 @@ them. Requests are read and validated here instead, so that a refusal is as prec
 import functools
 import itertools
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -87,7 +88,8 @@ def endpoint(
         checked.__dict__["public"] = public
         checked.__dict__["answer"] = returns
         implied = _implied(takes, if_match=if_match, public=public)
-        _document_responses(checked, returns, (*refuses, *implied))
+        has_dry_run = query is not None and "dry_run" in query().fields
+        _document_responses(checked, returns, (*refuses, *implied), has_dry_run=has_dry_run)
         return checked
 
     return declare
@@ -181,10 +183,15 @@ def _document(handler: Handler, *, if_match: IfMatch, public: bool) -> None:
     )(handler)
 
 
-def _document_responses(handler: Handler, answer: Answer, refuses: tuple[type[errors.Refusal], ...]) -> None:
+def _document_responses(
+    handler: Handler, answer: Answer, refuses: tuple[type[errors.Refusal], ...], *, has_dry_run: bool
+) -> None:
     """Pass the responses to aiohttp-apispec: success, then the problems by status."""
     status = answer.status
     docs(responses={str(status.value): {"description": status.phrase, **answer.documented()}})(handler)
+    if has_dry_run and status is HTTPStatus.CREATED:
+        described = {"schema": answer.documented()["schema"], "description": "What a dry run would have stored"}
+        docs(responses={"200": described})(handler)
     by_status: dict[int, list[type[errors.Refusal]]] = {}
     for refusal in refuses:
         by_status.setdefault(refusal.status.value, []).append(refusal)

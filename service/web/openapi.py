@@ -90,7 +90,10 @@ def _path_schema(key: str) -> dict[str, str]:
 def _response(code: str, kept: dict[str, Any], public_url: str) -> dict[str, Any]:
     response = {key: kept[key] for key in ("description", "headers", "content") if kept.get(key)}
     if "schema" in kept and int(code) < 400:  # noqa: PLR2004
-        response["content"] = {"application/json": {"schema": kept["schema"]}}
+        content = {"schema": kept["schema"]}
+        if example := getattr(resolve_schema_cls(kept["schema"]), "example", None):
+            content["example"] = example
+        response["content"] = {"application/json": content}
     elif "schema" in kept:
         response["content"] = {"application/problem+json": {"schema": _problem_at(public_url, kept["schema"])}}
     return response

@@ -22,11 +22,13 @@ last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 # Keys before all rows in descending order.
 start_keys: dict[str, Any] = {
     "spent_on": datetime.date.max,
+    "settled_on": datetime.date.max,
     "created_at": datetime.datetime.max.replace(tzinfo=datetime.UTC),
     "id": None,
 }
 parsers: dict[str, Callable[[Any], Any]] = {
     "spent_on": datetime.date.fromisoformat,
+    "settled_on": datetime.date.fromisoformat,
     "created_at": lambda key: datetime.datetime.fromisoformat(key).astimezone(datetime.UTC),
     "id": lambda _: None,
 }
@@ -40,6 +42,8 @@ class PageQuery(Input):
     """
 
     start_id: ClassVar[str] = last_id
+    # What a list without a choice of `sort` is ordered by.
+    order: ClassVar[str] = "id"
 
     limit = Limit()
     after = Text(1, 200, metadata={"description": "The `next` of the previous page."})
@@ -47,6 +51,8 @@ class PageQuery(Input):
     @post_load
     def read_cursor(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Replace the cursor by its position. Raises Invalid for a malformed cursor or one of another order."""
+        if self.order != "id":
+            data["sort"] = self.order
         sort = data.get("sort", "id")
         after = data.get("after")
         data["after"] = (start_keys[sort], self.start_id) if after is None else _read(after, sort)

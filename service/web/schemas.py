@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validates_schema
 
-from service.web.fields import Reason, Value
+from service.web.fields import QueryFlag, Reason, Value
 
 
 class Input(Schema):
@@ -27,6 +27,23 @@ class Input(Schema):
     }
 
 
+class Write(Input):
+    """The query of a write that can be tried."""
+
+    dry_run = QueryFlag(
+        load_default=False,
+        metadata={"description": "Check everything and return what would be stored, but store nothing."},
+    )
+
+
+class Removal(Input):
+    """How to remove a member, or a team."""
+
+    keep_balance = QueryFlag(
+        load_default=False, metadata={"description": "Do it even if there is a balance that is not zero."}
+    )
+
+
 class ReadOnly(Value, fields.Raw):
     """A field that a change cannot set, but that may be sent as it was read."""
 
@@ -43,6 +60,16 @@ class ReadOnly(Value, fields.Raw):
         if isinstance(value, dict | list):
             raise self.make_error("invalid")
         return value
+
+
+class ReadOnlyNets(ReadOnly):
+    """Nets by currency, which change with other writes: those of any time may be sent."""
+
+    def read(self, value: Any) -> Any:
+        """Return the value, if there can be a field with it."""
+        if isinstance(value, list) and all(map(_is_net, value)):
+            return value
+        return super().read(value)
 
 
 class Change(Input):
@@ -66,7 +93,12 @@ class Change(Input):
 
 
 class Output(Schema):
-    """The base of response schemas. They name and document the fields; nothing is serialised with them."""
+    """The base of response schemas. They name and document the fields; nothing is serialised with them.
+
+    `example` is an answer, for the document.
+    """
+
+    example: ClassVar[dict[str, Any]] = {}
 
     class Meta:
         """Marshmallow's options; in the document, no field but those named."""
@@ -90,6 +122,7 @@ class FieldError(Output):
 class OpenNet(Output):
     """A member's net in a currency: positive is still to be received, negative to be paid."""
 
+    member_id = fields.UUID(metadata={"description": "With the balances of a team."})
     currency = fields.String(required=True)
     net = fields.Integer(required=True)
 
@@ -106,7 +139,12 @@ class Problem(Output):
     detail = fields.String(required=True)
     instance = fields.String(required=True, metadata={"description": "The request id, as in X-Request-Id and the log."})
     errors = fields.List(fields.Nested(FieldError), metadata={"description": "With status 422: what to correct."})
+    existing = fields.String(metadata={"description": "With external-id-taken: the address of what has the id."})
     balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is not settled."})
+
+
+def _is_net(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"currency", "net"} and type(value["net"]) is int
 
 
 def field_errors(messages: Mapping[Any, Any], place: str, pointer: str = "") -> list[dict[str, str]]:

@@ -1,6 +1,7 @@
--- name: current(team_id, user_id, expense_id, versions)^
--- The live expense that is to be changed, with what was typed and the active members; or the refusal, if the actor may
--- not change it or its version is not in `versions` (null accepts any). Runs while the team is locked.
+-- name: current(team_id, user_id, expense_id, is_settlement, versions, external_id)^
+-- The live expense, or the settlement, that is to be changed, with what was typed and the active members; or the refusal,
+-- if the actor may not change it, its version is not in `versions` (null accepts any), or another has the new external
+-- id. Runs while the team is locked.
 with
 actor as (
     select actors.*
@@ -13,26 +14,47 @@ actor as (
 expense as (
     select
         expense_id,
+        kind,
         description,
         category,
         amount,
         currency,
+        handed_amount,
+        handed_currency,
         spent_on,
         notes,
+        external_id,
+        metadata::text as metadata,
         split,
+        tax,
+        tip,
+        discount,
         created_by,
         version,
         created_at,
         updated_at,
+        recorded_revision,
         typed::text as typed,
         payers::text as payers,
-        participants::text as participants
+        participants::text as participants,
+        items::text as items
     from expenses
     where
         team_id = :team_id
         and expense_id = :expense_id
-        and kind = 'expense'
+        and (kind = 'settlement') = :is_settlement
         and deleted_at is null
+),
+
+taken as (
+    select
+        expense_id,
+        kind
+    from expenses
+    where
+        team_id = :team_id
+        and external_id = :external_id
+        and expense_id <> :expense_id
 )
 
 select
@@ -40,20 +62,40 @@ select
     actor.member_id as actor_id,
     actor.role as actor_role,
     expense.version as current_version,
+    taken.expense_id as taken_id,
+    taken.kind as taken_kind,
+    :team_id::uuid as team_id,
     :versions::integer[] as sent_versions,
     case
         when not actor.can_record then 'recorders-only'
         when actor.is_archived then 'team-archived'
+        when expense.version is null and :is_settlement then 'no-such-settlement'
         when expense.version is null then 'no-such-expense'
         when not actor.can_manage and expense.created_by <> actor.member_id then 'managers-or-recorder-only'
         when expense.version <> all(:versions::integer[]) then 'other-version'
+        when taken.expense_id is not null then 'external-id-taken'
     end as refusal,
+    (
+        select (now() at time zone teams.time_zone)::date
+        from teams
+        where teams.team_id = :team_id
+    ) as today,
     array(
         select members.member_id
         from members
         where
             members.team_id = :team_id
             and members.left_at is null
-    ) as active_ids
+    ) as active_ids,
+    array(
+        select members.member_id
+        from members
+        where
+            members.team_id = :team_id
+            and members.left_at is null
+            and members.role <> 'viewer'
+        order by members.member_id
+    ) as everybody
 from actor
-left join expense on true;
+left join expense on true
+left join taken on true;

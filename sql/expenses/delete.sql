@@ -1,4 +1,4 @@
--- name: delete(team_id, user_id, revision, expense_id, versions)^
+-- name: delete(team_id, user_id, revision, expense_id, is_settlement, versions)^
 -- Remove an expense and its entries from the ledger, or return the refusal; the expense keeps all that a restore needs.
 -- Its version must be in `versions` (null accepts any). Runs while the team is locked.
 with
@@ -19,7 +19,7 @@ before as (
     where
         expenses.team_id = :team_id
         and expenses.expense_id = :expense_id
-        and expenses.kind = 'expense'
+        and (expenses.kind = 'settlement') = :is_settlement
         and expenses.deleted_at is null
 ),
 
@@ -32,6 +32,7 @@ verdict as (
         case
             when not actor.can_record then 'recorders-only'
             when actor.is_archived then 'team-archived'
+            when before.version is null and :is_settlement then 'no-such-settlement'
             when before.version is null then 'no-such-expense'
             when not actor.can_manage and before.created_by <> actor.member_id then 'managers-or-recorder-only'
             when before.version <> all(:versions::integer[]) then 'other-version'
@@ -68,7 +69,7 @@ history as (
         :team_id,
         :revision,
         verdict.actor_id,
-        'expenses.delete',
+        case when :is_settlement then 'settlements' else 'expenses' end || '.delete',
         expense.expense_id,
         verdict.record
     from expense

@@ -1,6 +1,6 @@
--- name: page_by_spent_on(team_id, user_id, payer, participant, category, spent_from, spent_to, q, after_key, after_id, look_at, size)
--- A team's live expenses, last spent first, after the position (`after_key`, `after_id`); null filters do nothing. Looks
--- at no more than `look_at` expenses between the days, so it may miss what matches rarely.
+-- name: page_by_spent_on(team_id, user_id, kinds, payer, participant, category, spent_from, spent_to, q, external_id, metadata, after_key, after_id, look_at, size)
+-- A team's live expenses of some kinds, last spent first, after the position (`after_key`, `after_id`); null filters do
+-- nothing. Looks at no more than `look_at` expenses between the days, so it may miss what matches rarely.
 select live_expenses.*
 from (
     select live_expenses.*
@@ -22,17 +22,10 @@ where
             actors.team_id = :team_id
             and actors.user_id = :user_id
     )
+    and live_expenses.kind = any(:kinds::text[])
     and (
         :payer::uuid is null
-        or exists (
-            select 1
-            from entries
-            where
-                entries.team_id = :team_id
-                and entries.expense_id = live_expenses.expense_id
-                and entries.member_id = :payer
-                and entries.paid > 0
-        )
+        or live_expenses.payers @> jsonb_build_array(jsonb_build_object('member_id', :payer::uuid))
     )
     and (
         :participant::uuid is null
@@ -40,5 +33,7 @@ where
     )
     and (:category::text is null or live_expenses.category = :category)
     and (:q::text is null or strpos(fold_case(live_expenses.description), fold_case(:q)) > 0)
+    and (:external_id::text is null or live_expenses.external_id = :external_id)
+    and (:metadata::jsonb is null or live_expenses.metadata @> :metadata)
 order by live_expenses.spent_on desc, live_expenses.expense_id desc
 limit :size;

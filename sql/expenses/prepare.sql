@@ -13,6 +13,7 @@ team as (
     returning
         teams.revision,
         teams.currency,
+        teams.time_zone,
         actors.member_id,
         actors.role,
         actors.can_record,
@@ -29,12 +30,21 @@ select
         when team.is_archived then 'team-archived'
     end as refusal,
     uuidv7() as expense_id,
+    (now() at time zone team.time_zone)::date as today,
     array(
         select members.member_id
         from members
         where
             members.team_id = :team_id
             and members.left_at is null
+    ) as active_ids,
+    array(
+        select members.member_id
+        from members
+        where
+            members.team_id = :team_id
+            and members.left_at is null
+            and members.role <> 'viewer'
         order by members.member_id
-    ) as active_ids
+    ) as everybody
 from team;

@@ -1,4 +1,4 @@
--- name: update(team_id, actor_id, revision, expense_id, description, category, amount, currency, spent_on, notes, split, typed, payers, participants, member_ids, paid, owed)^
+-- name: update(team_id, actor_id, revision, expense_id, kind, description, category, amount, currency, handed_amount, handed_currency, spent_on, notes, external_id, metadata, split, typed, payers, participants, items, tax, tip, discount, member_ids, paid, owed)^
 -- Replace an expense's columns and entries. Runs while the team is locked, after expenses.current.
 with
 before as (
@@ -12,16 +12,25 @@ before as (
 expense as (
     update expenses
     set
+        kind = :kind,
         description = :description,
         category = :category,
         amount = :amount,
         currency = :currency,
+        handed_amount = :handed_amount,
+        handed_currency = :handed_currency,
         spent_on = :spent_on,
         notes = :notes,
+        external_id = :external_id,
+        metadata = :metadata,
         split = :split,
         typed = :typed,
         payers = :payers,
         participants = :participants,
+        items = :items,
+        tax = :tax,
+        tip = :tip,
+        discount = :discount,
         version = expenses.version + 1,
         updated_at = now()
     from before
@@ -30,16 +39,25 @@ expense as (
         and expenses.expense_id = :expense_id
     returning
         expense_id,
+        kind,
         description,
         category,
         amount,
         currency,
+        handed_amount,
+        handed_currency,
         spent_on,
         notes,
+        external_id,
+        metadata,
         split,
         typed,
         payers,
         participants,
+        items,
+        tax,
+        tip,
+        discount,
         created_by,
         version,
         created_at,
@@ -57,12 +75,14 @@ dropped as (
 ),
 
 ledger as (
-    insert into entries (team_id, expense_id, member_id, currency, paid, owed)
+    insert into entries (team_id, expense_id, member_id, currency, kind, spent_on, paid, owed)
     select
         :team_id,
         expense.expense_id,
         entry.member_id,
         expense.currency,
+        expense.kind,
+        expense.spent_on,
         entry.paid,
         entry.owed
     from expense
@@ -71,6 +91,8 @@ ledger as (
     on conflict (team_id, expense_id, member_id) do update
         set
             currency = excluded.currency,
+            kind = excluded.kind,
+            spent_on = excluded.spent_on,
             paid = excluded.paid,
             owed = excluded.owed
 ),
@@ -81,7 +103,7 @@ history as (
         :team_id,
         :revision,
         :actor_id,
-        'expenses.update',
+        case expense.kind when 'settlement' then 'settlements' else 'expenses' end || '.update',
         expense.expense_id,
         expense.record,
         to_jsonb(expense) - 'record'

@@ -1,6 +1,7 @@
--- name: create(team_id, user_id, revision, email, name, role, members_max)^
--- Add the account with an address, or restore one that had left; with a null address, add a guest by name. Or return
--- the refusal. Runs while the team is locked.
+-- name: create(team_id, user_id, revision, email, name, member_id, role, members_max)^
+-- Add the account with an address, or take it back if it had left; with a null address, take back a former member by
+-- id, or add a guest by name. A null role is `member`, or `guest` for a guest. Or return the refusal. Runs while the team
+-- is locked.
 with
 actor as (
     select actors.*
@@ -20,6 +21,18 @@ account as (
         and users.deleted_at is null
 ),
 
+former as (
+    select
+        members.member_id,
+        members.user_id,
+        members.name
+    from members
+    where
+        members.team_id = :team_id
+        and members.member_id = :member_id
+        and members.left_at is not null
+),
+
 present as (
     select
         count(*) as members,
@@ -35,31 +48,64 @@ verdict as (
     select
         actor.member_id as actor_id,
         actor.role as actor_role,
-        account.user_id,
+        former.member_id,
         present.members,
-        coalesce(account.name, :name) as name,
+        coalesce(account.user_id, former.user_id) as user_id,
+        coalesce(account.name, former.name, :name) as name,
+        case
+            when coalesce(account.user_id, former.user_id) is null then 'guest'
+            else coalesce(:role, 'member')
+        end as role,
         case
             when not actor.can_manage then 'managers-only'
             when actor.is_archived then 'team-archived'
             when :role = 'owner' and actor.role <> 'owner' then 'owners-name-owners'
             when :email::text is not null and account.user_id is null then 'no-account'
+            when :member_id::uuid is not null and former.member_id is null then 'no-such-former-member'
+            when :role::text is not null and former.member_id is not null and former.user_id is null
+                then 'guests-have-no-role'
             when present.is_member then 'already-member'
             when present.members >= :members_max then 'team-full'
         end as refusal
     from actor
     cross join present
     left join account on true
+    left join former on true
 ),
 
-member as (
+returned as (
+    update members
+    set
+        role = verdict.role,
+        joined_at = now(),
+        left_at = null,
+        version = members.version + 1
+    from verdict
+    where
+        members.team_id = :team_id
+        and members.member_id = verdict.member_id
+        and verdict.refusal is null
+    returning
+        members.member_id,
+        members.user_id,
+        members.name,
+        members.role,
+        members.joined_at,
+        members.left_at,
+        members.version
+),
+
+added as (
     insert into members (team_id, user_id, name, role)
     select
         :team_id,
         verdict.user_id,
         verdict.name,
-        :role
+        verdict.role
     from verdict
-    where verdict.refusal is null
+    where
+        verdict.refusal is null
+        and verdict.member_id is null
     on conflict on constraint members_team_id_user_id_key do update
         set
             role = excluded.role,
@@ -74,6 +120,14 @@ member as (
         joined_at,
         left_at,
         version
+),
+
+member as (
+    select returned.*
+    from returned
+    union all
+    select added.*
+    from added
 ),
 
 history as (

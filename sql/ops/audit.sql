@@ -1,6 +1,7 @@
--- name: audit(every_seconds)$
--- Audit the whole ledger, unless that was done recently or is being done; return how many teams it found unbalanced.
--- The counts are subqueries, so that nothing is counted if no audit is due.
+-- name: audit(every_seconds)^
+-- Audit the whole ledger, unless that was done recently or is being done; return in how many teams entries do not come to
+-- their expenses, and how many totals not to their entries. The counts are subqueries, so that nothing is counted if no
+-- audit is due.
 with
 due as (
     select is_only
@@ -50,7 +51,13 @@ set
     unbalanced_teams = (
         select count(distinct team_id)
         from unbalanced_expenses
+    ),
+    wrong_totals = (
+        select count(*)
+        from wrong_totals
     )
 from due
 where audits.is_only = due.is_only
-returning audits.unbalanced_teams;
+returning
+    audits.unbalanced_teams,
+    audits.wrong_totals;

@@ -8,6 +8,6 @@ from revisions
 where
     expenses.team_id = :team_id
     and revisions.team_id = :team_id
-    and revisions.action = 'expenses.create'
+    and revisions.action in ('expenses.create', 'settlements.create')
     and revisions.subject_id = expenses.expense_id
 returning expenses.expense_id;

@@ -1,17 +1,22 @@
--- name: create(user_id, name, currency)^
--- Add a team with the actor as its first member and owner. No row if the account was deleted.
+-- name: create(user_id, name, currency, time_zone)^
+-- Add a team with the actor as its first member and owner. No row if the account was deleted. The day in the time zone is
+-- asked for, so that one that PostgreSQL does not know is an error here.
 with
 team as (
-    insert into teams (name, currency)
+    insert into teams (name, currency, time_zone)
     select
         :name,
-        :currency
+        :currency,
+        :time_zone
     from users
-    where users.user_id = :user_id
+    where
+        users.user_id = :user_id
+        and (now() at time zone :time_zone) is not null
     returning
         team_id,
         name,
         currency,
+        time_zone,
         revision,
         archived_at,
         version,
@@ -48,6 +53,7 @@ history as (
 
 select
     team.*,
-    owner.*
+    owner.*,
+    '[]'::json as balances
 from team
 cross join owner;

@@ -1,18 +1,31 @@
--- name: delete(team_id, user_id, revision, versions)^
+-- name: delete(team_id, user_id, revision, versions, keep_balance)^
 -- Mark a team as deleted, or return the refusal: it is hidden from everybody, but its rows stay. Its version must be in
--- `versions` (null accepts any). Runs while the team is locked.
+-- `versions` (null accepts any), and its balances zero, unless they are to be kept. Runs while the team is locked.
 with
+balance as (
+    select
+        json_agg(
+            json_build_object('member_id', member_id, 'currency', currency, 'net', net)
+            order by member_id, currency
+        ) as balances
+    from open_balances
+    where team_id = :team_id
+),
+
 verdict as (
     select
         actors.member_id,
         actors.role,
         teams.version,
+        balance.balances,
         case
             when actors.role <> 'owner' then 'owners-only'
+            when balance.balances is not null and not :keep_balance then 'open-balance'
             when teams.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
     from actors
     cross join teams
+    cross join balance
     where
         actors.team_id = :team_id
         and actors.user_id = :user_id
@@ -46,6 +59,7 @@ history as (
 select
     refusal,
     role as actor_role,
+    balances,
     version as current_version,
     :versions::integer[] as sent_versions
 from verdict;

@@ -1,6 +1,6 @@
--- name: update(team_id, user_id, revision, versions, name, currency, archived)^
--- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before its name
--- or currency can change; the same as before is no change. Its version must be in `versions` (null accepts any). Runs
+-- name: update(team_id, user_id, revision, versions, name, currency, time_zone, archived)^
+-- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before its name,
+-- currency or time zone can change; the same as before is no change. Its version must be in `versions` (null accepts any). Runs
 -- while the team is locked.
 with
 actor as (
@@ -15,6 +15,7 @@ before as (
     select
         teams.name,
         teams.currency,
+        teams.time_zone,
         teams.version,
         teams.archived_at,
         to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
@@ -34,7 +35,7 @@ verdict as (
             when
                 actor.is_archived
                 and :archived::boolean is not false
-                and (:name <> before.name or :currency <> before.currency)
+                and (:name <> before.name or :currency <> before.currency or :time_zone <> before.time_zone)
                 then 'team-archived'
             when before.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
@@ -47,6 +48,7 @@ team as (
     set
         name = coalesce(:name, teams.name),
         currency = coalesce(:currency, teams.currency),
+        time_zone = coalesce(:time_zone, teams.time_zone),
         archived_at = case
             when :archived::boolean is null then teams.archived_at
             when :archived::boolean then coalesce(teams.archived_at, (select now()))
@@ -56,10 +58,13 @@ team as (
     where
         teams.team_id = :team_id
         and verdict.refusal is null
+        -- One that PostgreSQL does not know is an error here.
+        and (now() at time zone coalesce(:time_zone, 'UTC')) is not null
     returning
         teams.team_id,
         teams.name,
         teams.currency,
+        teams.time_zone,
         teams.revision,
         teams.archived_at,
         teams.version,
@@ -89,6 +94,13 @@ select
     verdict.role as actor_role,
     verdict.version as current_version,
     verdict.archived_at as archived_before,
-    :versions::integer[] as sent_versions
+    :versions::integer[] as sent_versions,
+    (
+        select coalesce(json_agg(json_build_object('currency', currency, 'net', net) order by currency), '[]'::json)
+        from open_balances
+        where
+            open_balances.team_id = :team_id
+            and open_balances.member_id = verdict.member_id
+    ) as balances
 from verdict
 left join team on true;

@@ -48,11 +48,5 @@ async def test_it_finds_nothing_that_is_deleted_and_nothing_for_who_left(bob, fl
     assert (await bob.get(path(flat, second))).status == 200
     await flat.owner.delete(f"{flat.path}/members/{bob_id}?keep_balance=true")
     assert (await bob.get(path(flat, second))).status == 404
-    await flat.owner.delete(flat.path)
+    await flat.owner.delete(f"{flat.path}?keep_balance=true")
     assert (await flat.owner.get(path(flat, second))).status == 404
-
-
-async def test_it_finds_no_settlement(flat, db):
-    expense = await flat.spend()
-    await db.execute("update expenses set kind = 'settlement'")
-    assert (await flat.owner.get(path(flat, expense))).status == 404

@@ -6,8 +6,8 @@ import shutil
 import psycopg
 import pytest
 
+from service.expenses.modes import Mode, modes
 from service.expenses.schemas import Participant
-from service.expenses.splits import Mode, modes
 from service.postgres.folders import folder
 from service.postgres.migrate import migrate
 

@@ -268,7 +268,7 @@ async def test_it_refuses_what_is_no_change_and_stores_nothing(flat, db, subtest
         ({"version": 1}, "", "empty"),
         ({"amount": 900, "version": 9}, "/version", "read_only"),
         ({"amount": 900, "created_by": guest}, "/created_by", "read_only"),
-        ({"amount": 900, "kind": "settlement"}, "/kind", "unknown"),
+        ({"amount": 900, "kind": "settlement"}, "/kind", "invalid"),
     ]:
         with subtests.test(str(fields)[:80]):
             problem = await change(flat, expense, 422, **fields)

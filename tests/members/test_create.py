@@ -6,7 +6,7 @@ import json
 import pytest
 
 from service.web.keys import DB
-from tests.rows import guests
+from tests.rows import all_rows, guests
 
 ACCESS = (401, 401, 404, 404, 403, 403, 403, 201, 201, 404)
 BODY = {"name": "Kim"}
@@ -178,7 +178,7 @@ async def test_a_busy_team_leaves_connections_to_the_others(served, ann, bob, fl
         writes = [asyncio.create_task(ann.post(f"{flat.path}/members", {"name": f"Guest {n}"})) for n in range(20)]
         async with asyncio.timeout(30):
             # Two of them have got a turn, and the others stand in line for one.
-            while not (turn := served.app[DB].turns.get(flat.team_id)) or len(turn._waiters or ()) < 18:  # noqa: ASYNC110
+            while len(served.app[DB].turns.lines.get(flat.team_id, ())) < 18:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert served.app[DB].connections.in_use() <= 2
         assert (await bob.get(other.path)).status == 200
@@ -186,3 +186,47 @@ async def test_a_busy_team_leaves_connections_to_the_others(served, ann, bob, fl
         assert {answer.status for answer in await asyncio.gather(*writes[2:])} == {503}
     assert [(await write).status for write in writes[:2]] == [201, 201]
     assert await db.fetchval("select count(*) from members where role = 'guest'") == 2
+
+
+async def test_it_takes_back_a_guest_with_their_past(flat, db):
+    kim = await flat.guest("Kim")
+    await flat.spend(900)
+    await flat.owner.delete(f"{flat.path}/members/{kim}?keep_balance=true")
+    answer = await flat.owner.post(f"{flat.path}/members", {"member_id": kim})
+    assert answer.status == 201
+    assert answer.headers["Location"] == f"{flat.path}/members/{kim}"
+    assert (answer.body["member_id"], answer.body["name"], answer.body["role"]) == (kim, "Kim", "guest")
+    assert (answer.body["left_at"], answer.body["version"]) == (None, 3)
+    assert await flat.nets() == {flat.owner_id: 450, kim: -450}
+    assert [each["amount"] for each in (await flat.spend(900))["participants"]] == [450, 450]
+    assert await db.fetchval("select count(*) from members") == 2
+    assert await db.fetchval("select action from revisions where revision = 5") == "members.create"
+
+
+@pytest.mark.parametrize("role", [None, "admin"])
+async def test_it_takes_back_an_account_by_its_member_id(bob, flat, role):
+    bob_id = await flat.add(bob, "viewer")
+    await flat.owner.delete(f"{flat.path}/members/{bob_id}")
+    answer = await flat.owner.post(f"{flat.path}/members", {"member_id": bob_id} | ({"role": role} if role else {}))
+    assert (answer.status, answer.body["member_id"], answer.body["role"]) == (201, bob_id, role or "member")
+    assert (await bob.get(flat.path)).status == 200
+
+
+async def test_it_takes_back_nobody_who_is_no_former_member(bob, flat, db, subtests):
+    other = await bob.team("Trip")
+    theirs = await other.guest()
+    await other.owner.delete(f"{other.path}/members/{theirs}")
+    active, gone = await flat.guest("Kim"), await flat.guest("Lee")
+    await flat.owner.delete(f"{flat.path}/members/{gone}")
+    before = await all_rows(db)
+    for body, status in [
+        ({"member_id": active}, 404),
+        ({"member_id": theirs}, 404),
+        ({"member_id": flat.team_id}, 404),
+        ({"member_id": gone, "role": "admin"}, 422),
+        ({"member_id": gone, "name": "Lee"}, 422),
+        ({"member_id": gone, "email": bob.email}, 422),
+    ]:
+        with subtests.test(str(body)):
+            assert (await flat.owner.post(f"{flat.path}/members", body)).status == status
+    assert await all_rows(db) == before

@@ -6,12 +6,16 @@ from service.routes import routes
 
 ACCESS = (401, 401, 404, 404, 403, 403, 403, 403, 204, 404)
 
+NOBODY, OTHERS = (f"01930b7e-7a3c-7d6a-8a35-2f6a3f1d9a1{number}" for number in range(2))
 BODIES = {
     "teams.update": {"name": "House"},
     "members.create": {"name": "Guest"},
     "members.update": {"name": "Guest"},
     "expenses.create": {"description": "Late", "amount": 1},
     "expenses.update": {"amount": 1},
+    "settlements.create": {"from": NOBODY, "to": OTHERS, "amount": 1},
+    "settlements.update": {"amount": 1},
+    "settlements.transfer": {"from": NOBODY, "to": OTHERS, "amount": 1, "currency": "EUR"},
 }
 
 
@@ -37,8 +41,8 @@ async def test_it_leaves_a_team_that_nobody_finds_on_any_route(bob, flat, subtes
     await flat.add(bob, "admin")
     guest = await flat.guest()
     expense = await flat.spend()
-    await flat.owner.delete(flat.path)
-    ids = {"team_id": flat.team_id, "member_id": guest, "expense_id": expense["expense_id"]}
+    await flat.owner.delete(f"{flat.path}?keep_balance=true")
+    ids = {"team_id": flat.team_id, "member_id": guest, "expense_id": expense["expense_id"], "settlement_id": NOBODY}
     below = [(method, path.format(**ids), name) for method, path, _, name in routes if "{team_id}" in path]
     assert below
     for person in (flat.owner, bob):
@@ -65,3 +69,23 @@ async def test_it_deletes_an_archived_team(flat, db):
     await flat.owner.patch(flat.path, {"archived": True})
     assert (await flat.owner.delete(flat.path)).status == 204
     assert await db.fetchval("select deleted_at is not null from teams")
+
+
+async def test_it_asks_before_it_leaves_balances_open(bob, flat, db):
+    await (await bob.team("Trip")).spend()
+    bob_id = await flat.add(bob)
+    await flat.spend(9000)
+    answer = await flat.owner.delete(flat.path)
+    assert (answer.status, answer.body["type"]) == (409, "/problems/open-balance")
+    balances = {(each["member_id"], each["currency"], each["net"]) for each in answer.body["balances"]}
+    assert balances == {(flat.owner_id, "EUR", 4500), (bob_id, "EUR", -4500)}
+    assert await db.fetchval("select count(*) from teams where deleted_at is null") == 2
+    assert (await flat.owner.delete(f"{flat.path}?keep_balance=true")).status == 204
+    assert await db.fetchval("select count(*) from teams where deleted_at is null") == 1
+
+
+async def test_it_deletes_a_settled_team_at_once(bob, flat):
+    bob_id = await flat.add(bob)
+    await flat.spend(9000)
+    await flat.settle(bob_id, flat.owner_id, 4500)
+    assert (await flat.owner.delete(flat.path)).status == 204

@@ -74,6 +74,30 @@ async def test_it_lists_active_archived_or_all_teams(ann, bob):
     assert await names(ann, "?status=archived") == ["Trip"]
 
 
+async def test_each_team_has_the_actor_s_own_balances(ann, bob):
+    flat, trip = await ann.team("Flat"), await bob.team("Trip", "JPY")
+    bob_id = await flat.add(bob)
+    await trip.add(ann)
+    await flat.spend(1000)
+    await flat.spend(500, currency="USD", payer=bob_id)
+    await flat.spend(500, currency="CHF", participants=[{"member_id": flat.owner_id}])
+
+    async def balances(person):
+        return {each["name"]: each["balances"] for each in (await person.get("/v1/teams")).body["items"]}
+
+    assert await balances(ann) == {
+        "Flat": [{"currency": "EUR", "net": 500}, {"currency": "USD", "net": -250}],
+        "Trip": [],
+    }
+    assert await balances(bob) == {
+        "Flat": [{"currency": "EUR", "net": -500}, {"currency": "USD", "net": 250}],
+        "Trip": [],
+    }
+    for person in (ann, bob):
+        for team in (await person.get("/v1/teams")).body["items"]:
+            assert (await person.get(f"/v1/teams/{team['team_id']}")).body == team
+
+
 async def test_it_keeps_the_status_in_the_link(ann):
     for number in range(5):
         team = await ann.team(f"Team {number}")

@@ -25,6 +25,14 @@ glance = Row(
             alerts=["LedgerUnbalanced"],
         ),
         stat(
+            "Wrong totals",
+            "Totals of a member's month that are not the sums of its entries. If it is not 0, balances are wrong.",
+            "none",
+            ledger("wrong_totals"),
+            thresholds=[("green", None), ("red", 1)],
+            alerts=["LedgerTotalsWrong"],
+        ),
+        stat(
             "Last audit",
             "How long ago the whole ledger was audited, which is due every five minutes. All numbers here are as old.",
             "s",

@@ -1,0 +1,2 @@
+-- Nothing to take back: what was filled goes with its columns.
+select;

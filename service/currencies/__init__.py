@@ -1,0 +1,1 @@
+"""Currencies: those of ISO 4217 that a team or an expense can have."""

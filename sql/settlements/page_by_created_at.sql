@@ -1,0 +1,6 @@
+-- like: page_by_settled_on
+-- A team's live settlements, last recorded first. Each text to replace occurs exactly once in the other file.
+-- replace: page_by_settled_on with page_by_created_at
+-- replace: last settled first with last recorded first
+-- replace: (live_settlements.settled_on, live_settlements.settlement_id) < (:after_key::date with (live_settlements.created_at, live_settlements.settlement_id) < (:after_key::timestamptz
+-- replace: order by live_settlements.settled_on with order by live_settlements.created_at
