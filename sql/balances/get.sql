@@ -15,37 +15,36 @@ team as (
         and actors.user_id = :user_id
 ),
 
-used as (
-    select distinct
-        member_id,
-        currency
-    from totals
-    where team_id = :team_id
+-- The end of a month that is next to `as_of`, and whether the days in between are too few (1) or too many (-1). Without
+-- `as_of` no month is after it. Apart, so that one plan is as good with it as without.
+counted as materialized (
+    select
+        :as_of::date as day,
+        coalesce(nearest_month_end(:as_of), 'infinity') as month_end,
+        case when :as_of > nearest_month_end(:as_of) then 1 else -1 end as sign
 ),
 
-counted as (select nearest_month_end(:as_of::date) as month_end),
-
--- The months until the one that ends next to `as_of`, and the days in between: too few, or too many. Without `as_of` all
--- months, and no days.
-parts as (
+-- In the order of their index.
+months as (
     select
         totals.member_id,
         totals.currency,
-        totals.paid,
-        totals.owed
+        coalesce(sum(totals.paid) filter (where totals.month <= (select month_end from counted)), 0) as paid,
+        coalesce(sum(totals.owed) filter (where totals.month <= (select month_end from counted)), 0) as owed
     from totals
-    cross join counted
-    where
-        totals.team_id = :team_id
-        and (:as_of is null or totals.month <= counted.month_end)
-    union all
+    where totals.team_id = :team_id
+    group by totals.member_id, totals.currency
+),
+
+balance as (
     select
-        used.member_id,
-        used.currency,
-        case when :as_of > counted.month_end then days.paid else -days.paid end as paid,
-        case when :as_of > counted.month_end then days.owed else -days.owed end as owed
+        months.member_id,
+        months.currency,
+        months.paid + counted.sign * days.paid as paid,
+        months.owed + counted.sign * days.owed as owed,
+        months.paid - months.owed + counted.sign * (days.paid - days.owed) as net
     from
-        used,
+        months,
         counted,
         lateral (
             select
@@ -54,24 +53,15 @@ parts as (
             from entries
             where
                 entries.team_id = :team_id
-                and entries.member_id = used.member_id
-                and entries.currency = used.currency
-                and entries.spent_on > least(:as_of, counted.month_end)
-                and entries.spent_on <= greatest(:as_of, counted.month_end)
+                and entries.member_id = months.member_id
+                and entries.currency = months.currency
+                and entries.spent_on > least(counted.day, counted.month_end)
+                and entries.spent_on <= greatest(counted.day, counted.month_end)
+                and counted.day is not null
         ) as days
-    where :as_of is not null
-),
-
-balance as (
-    select
-        member_id,
-        currency,
-        sum(paid) as paid,
-        sum(owed) as owed,
-        sum(paid) - sum(owed) as net
-    from parts
-    group by member_id, currency
-    having sum(paid) <> 0 or sum(owed) <> 0
+    where
+        months.paid + counted.sign * days.paid <> 0
+        or months.owed + counted.sign * days.owed <> 0
 )
 
 select
