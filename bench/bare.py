@@ -55,9 +55,10 @@ async def get(request: web.Request) -> web.Response:
 
 
 async def balances(request: web.Request) -> web.Response:
-    """Return a team's balances."""
-    team_id = request.match_info["team_id"]
-    return _json(await request.app[pool_key].fetchrow(queries.balances.get.sql, team_id, user_id))
+    """Return a team's balances, as of a day if one is given."""
+    team_id, as_of = request.match_info["team_id"], request.query.get("as_of")
+    day = datetime.date.fromisoformat(as_of) if as_of else None
+    return _json(await request.app[pool_key].fetchrow(queries.balances.get.sql, team_id, user_id, day))
 
 
 async def create(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ as in production (its log, on, goes to a file), and the peer. README.md has resu
 # ruff: noqa: E402 -- run as a file, it has to find the checkout first.
 
 import asyncio
+import datetime
 import json
 import os
 import platform
@@ -22,7 +23,7 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.request import Request, urlopen
 
 root = Path(__file__).resolve().parents[1]
@@ -36,9 +37,10 @@ from service.auth.tokens import Tokens
 from service.config import Config
 from service.postgres.embedded import EmbeddedPostgres
 from service.postgres.migrate import migrate
+from service.postgres.queries import queries
 
 rounds = 5
-round_seconds = 4
+round_seconds = 3
 warm_up_rounds = 2
 connections = 16
 page_limit = 20
@@ -67,6 +69,10 @@ class Measured:
 
     service: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
+
+    def rate(self) -> float:
+        """Return the service's median."""
+        return statistics.median(self.service)
 
     def line(self, name: str) -> str:
         """Return a row of the table: medians, the median of the rounds' ratios, and their range."""
@@ -108,15 +114,22 @@ def _run(started: ExitStack) -> None:
     # A session that nobody opened is as good as one that somebody did: only those that ended are known.
     tokens = Tokens(config.jwt_secret, lifetime_seconds=config.access_token_seconds)
     token = tokens.access(Actor(instance.user_id, instance.user_id))
-    _measure(service, bare, token, _routes(instance))
+    measured = _measure(service, bare, token, _routes(instance))
+    print(
+        f"\nbalances of 200,000 expenses take {measured['balances'] / measured['of 200,000']:.2f} times those of 2,000"
+    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        print(f"as of a day, the database works for {_as_of_milliseconds(connection, instance):.2f} ms")
 
 
 def _routes(instance: Instance) -> list[Route]:
-    team = f"/v1/teams/{instance.read_team}"
+    team, long_team = f"/v1/teams/{instance.read_team}", f"/v1/teams/{instance.long_team}"
     return [
         Route("expense page", [f"{team}/expenses?limit={page_limit}"]),
         Route("one expense", [f"{team}/expenses/{each}" for each in instance.expense_ids]),
         Route("balances", [f"{team}/balances"]),
+        Route("of 200,000", [f"{long_team}/balances"]),
+        Route("as of a day", [f"{long_team}/balances?as_of={_middle()}"]),
         Route(
             "create",
             [f"/v1/teams/{each}/expenses" for each in instance.written_teams],
@@ -126,7 +139,9 @@ def _routes(instance: Instance) -> list[Route]:
     ]
 
 
-def _measure(service: Server, bare: Server, token: str, routes: list[Route]) -> None:
+def _measure(service: Server, bare: Server, token: str, routes: list[Route]) -> dict[str, float]:
+    """Measure each route and print its row. Return the service's requests per second."""
+    rates = {}
     print(f"\n{'':<16}{'service':>10}{'bare':>10}{'ratio':>8}   range of {rounds} rounds of {round_seconds} s")
     for route in routes:
         _check_same(service, bare, token, route)
@@ -139,6 +154,24 @@ def _measure(service: Server, bare: Server, token: str, routes: list[Route]) -> 
                 if number >= warm_up_rounds:
                     results.append(rate)
         print(measured.line(route.name), flush=True)
+        rates[route.name] = measured.rate()
+    return rates
+
+
+def _as_of_milliseconds(connection: psycopg.Connection[tuple[Any, ...]], instance: Instance) -> float:
+    """Return the time that the database takes for balances as of the middle of a month, of the long team."""
+    connection.execute(f"prepare as_of (uuid, uuid, date) as {queries.balances.get.sql}")
+    parameters = f"'{instance.long_team}', '{instance.user_id}', '{_middle()}'"
+    plans = [
+        connection.execute(f"explain (analyze, timing off, format json) execute as_of ({parameters})").fetchone()
+        for _ in range(21)
+    ]
+    return float(statistics.median(plan[0][0]["Execution Time"] for plan in plans if plan))
+
+
+def _middle() -> datetime.date:
+    """Return the middle of a month of last year: no other day is as far from the ends of months."""
+    return (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=365)).replace(day=15)
 
 
 def _check_same(service: Server, bare: Server, token: str, route: Route) -> None:
