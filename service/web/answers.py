@@ -47,7 +47,7 @@ class Ok(Answer):
     """200 with a record: only the fields of its schema.
 
     `etag` is the field with its version, or that and another with a dot between them: a client that has this version
-    already is answered 304.
+    already is answered 304. What a dry run would have stored has neither an ETag nor an address, and is always 200.
     """
 
     def __init__(self, schema: type[Schema], *, etag: str = "") -> None:
@@ -58,8 +58,10 @@ class Ok(Answer):
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the record as JSON."""
         record = self.pick(result)
+        if is_dry_run(request):
+            return _json(record, HTTPStatus.OK, {})
         headers = self.headers(request, record)
-        if self.etag and not is_dry_run(request):
+        if self.etag:
             headers["ETag"] = f'"{".".join([str(record[name]) for name in self.etag])}"'
             # Only reads come here with this header: a write is refused with it.
             if "If-None-Match" in request.headers and is_in_if_none_match(request, headers["ETag"]):
@@ -76,20 +78,13 @@ class Ok(Answer):
 
 
 class Created(Ok):
-    """201 with a record and its address: `at` is the name of the route that returns it.
-
-    A dry run is answered 200, without an address or an ETag: there is nothing to have them.
-    """
+    """201 with a record and its address: `at` is the name of the route that returns it."""
 
     status = HTTPStatus.CREATED
 
     def __init__(self, schema: type[Schema], *, at: str, etag: str = "") -> None:
         super().__init__(schema, etag=etag)
         self.at = at
-
-    def response(self, request: web.Request, result: Any) -> web.StreamResponse:
-        """Return the record as JSON."""
-        return _json(self.pick(result), HTTPStatus.OK, {}) if is_dry_run(request) else super().response(request, result)
 
     def headers(self, request: web.Request, record: Mapping[str, Any]) -> dict[str, str]:
         """Return the Location, with the ids from this request's path and the record filled in."""
@@ -110,7 +105,8 @@ class Page(Answer):
     def __init__(self, schema: type[Schema], *, by: str) -> None:
         self.by = by
         self.pick = _picker(schema)
-        self.schema = Output.from_dict(
+        # Marshmallow declares no attributes of its own for it.
+        listing: Any = Output.from_dict(
             {
                 "items": fields.List(fields.Nested(schema), required=True),
                 "next": fields.String(required=True, allow_none=True),
@@ -118,8 +114,8 @@ class Page(Answer):
             name=f"{schema.__name__}s",
         )
         if example := getattr(schema, "example", None):
-            vars_of: Any = self.schema
-            vars_of.example = {"items": [example], "next": None}
+            listing.example = {"items": [example], "next": None}
+        self.schema = listing
 
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the page as JSON."""
