@@ -76,14 +76,8 @@ class Transaction:
     @asynccontextmanager
     async def transaction(self, _: str = "", *, dry_run: bool = False) -> AsyncIterator["Transaction"]:
         """Yield this transaction with a savepoint: the block's changes are undone if it raises, or in a dry run."""
-        savepoint = self.connection.transaction()
-        await savepoint.start()
-        try:
+        async with _begun(self.connection, self.clock, close_seconds, dry_run=dry_run):
             yield self
-        except BaseException:
-            await savepoint.rollback()
-            raise
-        await (savepoint.rollback() if dry_run else savepoint.commit())
 
 
 class Database:
