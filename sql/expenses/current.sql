@@ -55,6 +55,16 @@ taken as (
         team_id = :team_id
         and external_id = :external_id
         and expense_id <> :expense_id
+),
+
+present as (
+    select
+        array_agg(member_id) as active_ids,
+        coalesce(array_agg(member_id order by member_id) filter (where role <> 'viewer'), '{}') as everybody
+    from members
+    where
+        team_id = :team_id
+        and left_at is null
 )
 
 select
@@ -64,6 +74,8 @@ select
     expense.version as current_version,
     taken.expense_id as taken_id,
     taken.kind as taken_kind,
+    present.active_ids,
+    present.everybody,
     :team_id::uuid as team_id,
     :versions::integer[] as sent_versions,
     case
@@ -79,23 +91,8 @@ select
         select (now() at time zone teams.time_zone)::date
         from teams
         where teams.team_id = :team_id
-    ) as today,
-    array(
-        select members.member_id
-        from members
-        where
-            members.team_id = :team_id
-            and members.left_at is null
-    ) as active_ids,
-    array(
-        select members.member_id
-        from members
-        where
-            members.team_id = :team_id
-            and members.left_at is null
-            and members.role <> 'viewer'
-        order by members.member_id
-    ) as everybody
+    ) as today
 from actor
+cross join present
 left join expense on true
 left join taken on true;

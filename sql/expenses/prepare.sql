@@ -18,6 +18,16 @@ team as (
         actors.role,
         actors.can_record,
         actors.is_archived
+),
+
+present as (
+    select
+        array_agg(member_id) as active_ids,
+        coalesce(array_agg(member_id order by member_id) filter (where role <> 'viewer'), '{}') as everybody
+    from members
+    where
+        team_id = :team_id
+        and left_at is null
 )
 
 select
@@ -25,26 +35,13 @@ select
     team.currency,
     team.member_id,
     team.role as actor_role,
+    present.active_ids,
+    present.everybody,
     case
         when not team.can_record then 'recorders-only'
         when team.is_archived then 'team-archived'
     end as refusal,
     uuidv7() as expense_id,
-    (now() at time zone team.time_zone)::date as today,
-    array(
-        select members.member_id
-        from members
-        where
-            members.team_id = :team_id
-            and members.left_at is null
-    ) as active_ids,
-    array(
-        select members.member_id
-        from members
-        where
-            members.team_id = :team_id
-            and members.left_at is null
-            and members.role <> 'viewer'
-        order by members.member_id
-    ) as everybody
-from team;
+    (now() at time zone team.time_zone)::date as today
+from team
+cross join present;
