@@ -8,7 +8,7 @@ Every write to a team first takes the same lock; then one statement decides and 
 it wrote, and otherwise names the rule against the write. This module turns that name into a Refusal.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from service.actor import Actor
 from service.errors import (
@@ -46,10 +46,24 @@ async def require(db: Connectable, actor: Actor, team_id: str) -> None:
         raise _stranger()
 
 
+def found(record: Record | None) -> Record:
+    """Return what a read of a team found. Raises NotFound if it is None: for an account that is not in the team."""
+    if record is None:
+        raise _stranger()
+    return record
+
+
+async def listed(db: Connectable, actor: Actor, team_id: str, rows: AsyncIterator[Record]) -> list[Record]:
+    """Return all rows of a read of a team. Raises NotFound for an account that is not in the team, which has none."""
+    all_rows = [row async for row in rows]
+    if not all_rows:
+        await require(db, actor, team_id)
+    return all_rows
+
+
 def granted(decided: Record | None) -> Record:
     """Return what a statement wrote, or raise the refusal it names. No row means that the actor is not in the team."""
-    if decided is None:
-        raise _stranger()
+    decided = found(decided)
     if decided["refusal"] is not None:
         raise verdicts[decided["refusal"]](decided)
     return decided

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from service import access
 from service.actor import Actor
-from service.errors import NotFound
 from service.members import service as members
 from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
@@ -13,10 +12,7 @@ from service.postgres.queries import queries
 
 async def debts(db: Connectable, actor: Actor, team_id: str) -> Record:
     """Return who owes whom as `items`, pair by pair, and the team's `revision` that it is from."""
-    found: Record | None = await queries.balances.debts(db, team_id=team_id, user_id=actor.user_id)
-    if found is None:
-        raise NotFound("There is no such team, or you are not in it.")
-    return found
+    return access.found(await queries.balances.debts(db, team_id=team_id, user_id=actor.user_id))
 
 
 async def get(db: Connectable, actor: Actor, team_id: str, *, as_of: datetime.date | None = None) -> Record:
@@ -24,10 +20,7 @@ async def get(db: Connectable, actor: Actor, team_id: str, *, as_of: datetime.da
 
     With `as_of`, they consist only of what was spent until that day.
     """
-    balances: Record | None = await queries.balances.get(db, team_id=team_id, user_id=actor.user_id, as_of=as_of)
-    if balances is None:
-        raise NotFound("There is no such team, or you are not in it.")
-    return balances
+    return access.found(await queries.balances.get(db, team_id=team_id, user_id=actor.user_id, as_of=as_of))
 
 
 async def explain(
@@ -55,8 +48,7 @@ async def explain(
         after_id=after_id,
         size=limit + 1,
     )
-    found = [row async for row in rows]
+    found = await access.listed(db, actor, team_id, rows)
     if not found:
-        await access.require(db, actor, team_id)
         await members.get(db, actor, team_id, member_id)
     return found

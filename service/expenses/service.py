@@ -8,11 +8,10 @@ import orjson
 
 from service import access
 from service.actor import Actor
-from service.errors import Invalid, NotFound
+from service.errors import NotFound
+from service.expenses.checks import check_currency, check_day, current_of, open_formers
 from service.expenses.splits import Division, divide, named, retyped
-from service.ledger import UnknownCurrency
 from service.metadata import merged
-from service.money import why_not
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
 from service.read_only import check_read_only
@@ -21,9 +20,6 @@ from service.read_only import check_read_only
 looked_at_max = 500
 # The indexes may find so many: filters that match more often soon fill a page.
 candidates_max = 2000
-
-# How far ahead the day of an expense may be.
-days_ahead_max = 366
 
 columns = (
     "kind",
@@ -201,17 +197,7 @@ async def update(
     """
     async with db.transaction(team_id, dry_run=dry_run) as transaction:
         revision = await access.lock(transaction, actor, team_id)
-        current = access.granted(
-            await queries.expenses.current(
-                transaction,
-                team_id=team_id,
-                user_id=actor.user_id,
-                expense_id=expense_id,
-                is_settlement=False,
-                versions=versions,
-                external_id=changes.get("external_id"),
-            )
-        )
+        current = await current_of(transaction, actor, team_id, expense_id, versions=versions, changes=changes)
         check_read_only(read_only, dict(current))
         await check_currency(transaction, team_id, changes.get("currency", current["currency"]))
         if changes.get("spent_on") != current["spent_on"]:
@@ -255,32 +241,16 @@ def seed_of(team_id: str, revision: int) -> str:
     return f"{team_id}:{revision}"
 
 
-def check_day(day: datetime.date | None, today: datetime.date, pointer: str = "/spent_on") -> None:
-    """Raise Invalid for a day that is more than a year after today, as it is in the team's time zone."""
-    latest = today + datetime.timedelta(days=days_ahead_max)
-    if day and day > latest:
-        raise Invalid.at(
-            pointer, "out_of_range", f"This must be at most {latest}, a year from today in the team's time zone."
-        )
-
-
-async def check_currency(transaction: Transaction, team_id: str, currency: str, pointer: str = "/currency") -> None:
-    """Raise Invalid for a currency that ISO 4217 never had since 2000, unless the ledger has it: it must be settled."""
-    reason = why_not(currency, for_a_team=False)
-    if reason and not await queries.expenses.has_currency(transaction, team_id=team_id, currency=currency):
-        raise UnknownCurrency.at(pointer, *reason)
-
-
-async def open_formers(transaction: Transaction, team_id: str, others: set[str]) -> list[str]:
-    """Return those of some inactive members who left with an open balance: an expense can still name them."""
-    if not others:
-        return []
-    rows = queries.expenses.open_formers(transaction, team_id=team_id, member_ids=list(others))
-    return [row["member_id"] async for row in rows]
-
-
-async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, versions: list[int] | None) -> None:
-    """Remove an expense from the ledger. Raises what `update` raises."""
+async def delete(
+    db: Connectable,
+    actor: Actor,
+    team_id: str,
+    expense_id: str,
+    *,
+    versions: list[int] | None,
+    is_settlement: bool = False,
+) -> None:
+    """Remove an expense, or a settlement, from the ledger. Raises what `update` raises."""
     async with db.transaction(team_id) as transaction:
         revision = await access.lock(transaction, actor, team_id)
         access.granted(
@@ -290,7 +260,7 @@ async def delete(db: Connectable, actor: Actor, team_id: str, expense_id: str, *
                 user_id=actor.user_id,
                 revision=revision,
                 expense_id=expense_id,
-                is_settlement=False,
+                is_settlement=is_settlement,
                 versions=versions,
             )
         )

@@ -52,10 +52,7 @@ async def page(
     rows = queries.members.page(
         db, team_id=team_id, user_id=actor.user_id, status=status, after_id=after_id, size=limit + 1
     )
-    found = [row async for row in rows]
-    if not found:
-        await access.require(db, actor, team_id)
-    return found
+    return await access.listed(db, actor, team_id, rows)
 
 
 async def get(db: Connectable, actor: Actor, team_id: str, member_id: str) -> Record:

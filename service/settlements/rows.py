@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from service.errors import Invalid
+from service.expenses.splits import divide
 from service.ledger import not_a_member
 from service.postgres.queries import Record
 
@@ -24,23 +25,17 @@ def columns_of(wanted: Mapping[str, Any], allowed: Collection[str]) -> dict[str,
         detail = f"In the same currency this must be the amount, {amount}; {settles['amount']} was sent. Leave it out."
         raise Invalid.at("/settles/amount", "same_currency", detail)
     counted, counted_currency = (settles["amount"], settles["currency"]) if settles else (amount, currency)
+    owed = [{"member_id": to_id, "amount": counted}]
+    # Nothing is left over in one exact share, so no seed decides about it.
+    division = divide(
+        "", counted, split="exact", payer=from_id, payers=None, participants=owed, allowed=allowed, everybody=()
+    )
     return {
         "amount": counted,
         "currency": counted_currency,
         "handed_amount": amount if is_exchanged else None,
         "handed_currency": currency if is_exchanged else None,
-        "split": "exact",
-        "typed": {"payer": from_id, "participants": [{"member_id": to_id, "amount": counted}]},
-        "payers": [{"member_id": from_id, "amount": counted}],
-        "participants": [{"member_id": to_id, "amount": counted}],
-        "items": None,
-        "tax": None,
-        "tip": None,
-        "discount": None,
-        "member_ids": [from_id, to_id],
-        "paid": [counted, 0],
-        "owed": [0, counted],
-    }
+    } | division.columns("settlement")
 
 
 def shown(current: Record) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from service import access
 from service.actor import Actor
 from service.errors import NotFound, NotInPlan
-from service.expenses.service import check_currency, check_day, open_formers
+from service.expenses import service as expenses
+from service.expenses.checks import check_currency, check_day, current_of, open_formers
 from service.metadata import merged
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
@@ -20,43 +21,15 @@ description = "Settlement"
 
 
 async def create(
-    db: Connectable,
-    actor: Actor,
-    team_id: str,
-    *,
-    from_id: str,
-    to_id: str,
-    amount: int,
-    currency: str | None = None,
-    settles: Mapping[str, Any] | None = None,
-    settled_on: datetime.date | None = None,
-    notes: str | None = None,
-    external_id: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-    dry_run: bool = False,
+    db: Connectable, actor: Actor, team_id: str, *, currency: str | None = None, dry_run: bool = False, **details: Any
 ) -> Record:
     """Record that one member has paid another; or, with `dry_run`, return what would be recorded.
 
-    Raises Invalid for a currency that is neither in ISO 4217 nor in the team's ledger, a day out of range, and somebody
-    who is neither an active member nor a former one with an open balance; ExternalIdTaken.
+    The details are those of `record`; the currency is the team's by default. Raises what `record` raises.
     """
     async with db.transaction(team_id, dry_run=dry_run) as transaction:
         team = access.granted(await queries.expenses.prepare(transaction, team_id=team_id, user_id=actor.user_id))
-        return await record(
-            transaction,
-            actor,
-            team_id,
-            team,
-            from_id=from_id,
-            to_id=to_id,
-            amount=amount,
-            currency=currency or team["currency"],
-            settles=settles,
-            settled_on=settled_on,
-            notes=notes,
-            external_id=external_id,
-            metadata=metadata,
-        )
+        return await record(transaction, actor, team_id, team, currency=currency or team["currency"], **details)
 
 
 async def record(
@@ -75,7 +48,11 @@ async def record(
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Record:
-    """Record a settlement in a transaction that holds the team's lock; `team` is what expenses.prepare returned."""
+    """Record a settlement in a transaction that holds the team's lock; `team` is what expenses.prepare returned.
+
+    Raises Invalid for a currency that is neither in ISO 4217 nor in the team's ledger, a day out of range, and somebody
+    who is neither an active member nor a former one with an open balance; ExternalIdTaken.
+    """
     await _check_currencies(transaction, team_id, currency, settles)
     check_day(settled_on, team["today"], "/settled_on")
     former_ids = await open_formers(transaction, team_id, {from_id, to_id}.difference(team["active_ids"]))
@@ -140,10 +117,7 @@ async def page(
         after_id=after_id,
         size=limit + 1,
     )
-    found = [row async for row in rows]
-    if not found:
-        await access.require(db, actor, team_id)
-    return found
+    return await access.listed(db, actor, team_id, rows)
 
 
 async def get(db: Connectable, actor: Actor, team_id: str, settlement_id: str) -> Record:
@@ -174,16 +148,8 @@ async def update(
     """
     async with db.transaction(team_id, dry_run=dry_run) as transaction:
         revision = await access.lock(transaction, actor, team_id)
-        current = access.granted(
-            await queries.expenses.current(
-                transaction,
-                team_id=team_id,
-                user_id=actor.user_id,
-                expense_id=settlement_id,
-                is_settlement=True,
-                versions=versions,
-                external_id=changes.get("external_id"),
-            )
+        current = await current_of(
+            transaction, actor, team_id, settlement_id, versions=versions, changes=changes, is_settlement=True
         )
         before = shown(current)
         check_read_only(read_only, before)
@@ -267,32 +233,19 @@ async def transfer(
 async def _planned(db: Connectable, actor: Actor, team_id: str) -> tuple[int, dict[str, Plan]]:
     """Return the team's revision, and the plan for each currency in which something is open."""
     rows = [row async for row in queries.settlements.plan(db, team_id=team_id, user_id=actor.user_id)]
-    if not rows:
-        raise NotFound("There is no such team, or you are not in it.")
+    revision: int = access.found(rows[0] if rows else None)["revision"]
     nets: dict[str, dict[str, int]] = {}
     for row in rows:
         if row["currency"]:
             nets.setdefault(row["currency"], {})[row["member_id"]] = int(row["net"])
-    return rows[0]["revision"], await planned(nets)
+    return revision, await planned(nets)
 
 
 async def delete(
     db: Connectable, actor: Actor, team_id: str, settlement_id: str, *, versions: list[int] | None
 ) -> None:
     """Remove a settlement from the ledger. Raises what `update` raises."""
-    async with db.transaction(team_id) as transaction:
-        revision = await access.lock(transaction, actor, team_id)
-        access.granted(
-            await queries.expenses.delete(
-                transaction,
-                team_id=team_id,
-                user_id=actor.user_id,
-                revision=revision,
-                expense_id=settlement_id,
-                is_settlement=True,
-                versions=versions,
-            )
-        )
+    await expenses.delete(db, actor, team_id, settlement_id, versions=versions, is_settlement=True)
 
 
 async def _check_currencies(

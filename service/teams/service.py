@@ -9,7 +9,7 @@ import orjson
 
 from service import access
 from service.actor import Actor
-from service.errors import Invalid, NotFound, Unauthenticated
+from service.errors import Invalid, Unauthenticated
 from service.money import why_not
 from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
@@ -36,10 +36,7 @@ async def page(db: Connectable, actor: Actor, *, status: str, limit: int, after:
 
 async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
     """Return one of the actor's teams."""
-    team: Record | None = await queries.teams.get(db, team_id=team_id, user_id=actor.user_id)
-    if team is None:
-        raise NotFound("There is no such team, or you are not in it.")
-    return team
+    return access.found(await queries.teams.get(db, team_id=team_id, user_id=actor.user_id))
 
 
 async def update(
