@@ -32,7 +32,7 @@ from service.process.backoff import backoff_seconds
 from service.process.exits import CannotListen, DatabaseNotReady, DatabaseUnreachable, EmbeddedError, StartError
 from service.process.workers import Worker, backlog, listen, supervise
 from service.routes import routes
-from service.seed import fill
+from service.seed.fill import fill
 from service.telemetry.logs import configure, writer
 from service.web.keys import LIFECYCLE
 from service.web.openapi import document

@@ -9,7 +9,7 @@ from yarl import URL
 
 from service import __main__ as command
 from service.config import Config
-from service.seed import fill
+from service.seed.fill import fill
 from service.web.keys import DOCUMENT
 from tests.conftest import PASSWORD, running
 from tests.process import Process, on

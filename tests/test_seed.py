@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from service.postgres.migrate import migrate
-from service.seed import fill
+from service.seed.fill import fill
 from tests.process import ROOT, clean, on
 from tests.rows import all_rows, user
 

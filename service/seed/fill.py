@@ -23,7 +23,7 @@ from service.postgres.pool import Transaction, connect
 from service.postgres.queries import queries
 from service.postgres.violations import on_violation
 from service.process.addresses import joined, reachable
-from service.sample import Habit, Party, Settling, Team, past_days, people, seeded, settling
+from service.seed.sample import Habit, Party, Settling, Team, past_days, people, seeded, settling
 from service.settlements import service as settlements
 from service.teams import service as teams
 
