@@ -27,8 +27,8 @@ async def get(request: web.Request, team_id: str) -> Record:
 async def explain(request: web.Request, team_id: str, member_id: str) -> Sequence[Record]:
     """List what a member's balances consist of, newest first.
 
-    The first `balance` in each currency is the member's net today; each is the sum of its own `net` and of all `net`
-    after it in the list. Former members have balances, too.
+    The first `balance` in each currency is the member's net, as in the list of balances; each is the sum of its own
+    `net` and of all `net` after it in the list. Former members have balances, too.
     """
     query = request[QUERY]
     return await service.explain(

@@ -34,9 +34,7 @@ class SettlementFields(Input):
     amount = Amount()
     currency = Currency()
     settles = Part(Money, allow_none=True, metadata={"description": settles_description})
-    settled_on = SpentOn(
-        metadata={"description": "From the year 2000 to a year from today in the team's time zone; today by default."}
-    )
+    settled_on = SpentOn(metadata={"description": "From the year 2000 to a year from today in the team's time zone."})
     notes = Text(1, 2000, lines=True, allow_none=True)
     external_id = Text(1, 100, allow_none=True, metadata={"description": external_id_description})
 
@@ -48,7 +46,10 @@ class SettlementFields(Input):
 
 
 class NewSettlement(SettlementFields):
-    """A new settlement: one member has paid another."""
+    """A new settlement: one member has paid another.
+
+    By default in the team's currency, today in its time zone.
+    """
 
     example = {
         "from": "01930b7e-7a3c-7d6a-8a35-2f6a3f1d9a10",
