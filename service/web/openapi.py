@@ -22,8 +22,8 @@ others write, pages neither skip nor repeat anything whose sort key stays the sa
 change.
 
 What can be changed has a `version` and an `ETag`. Send the ETag in `If-Match`, and the change is refused with 412 if
-somebody else was faster; expenses and settlements require it. What was read can be sent back with PATCH as a whole: fields that cannot
-be changed are accepted as they are stored.
+somebody else was faster; expenses and settlements require it. What was read can be sent back with PATCH as a whole:
+fields that cannot be changed are accepted as they are stored.
 """
 body_types = {"json": "application/json", "form": "application/x-www-form-urlencoded"}
 
