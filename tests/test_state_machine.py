@@ -130,11 +130,14 @@ class Ledger(RuleBasedStateMachine):
                 for index, each in enumerate(chosen)
             ]
         if mode == "adjustment":
-            limit = amount // (2 * len(chosen))
-            return [
-                {"member_id": each, "adjustment": data.draw(st.integers(-limit, limit) if limit else st.just(0))}
-                for each in chosen
-            ]
+            # Shares down to zero before the odd units are handed out; each is an equal part with its adjustment.
+            odd = data.draw(st.integers(0, min(len(chosen) - 1, amount)))
+            cuts = sorted(
+                data.draw(st.lists(st.integers(0, amount - odd), min_size=len(chosen) - 1, max_size=len(chosen) - 1))
+            )
+            parts = [high - low for low, high in zip([0, *cuts], [*cuts, amount - odd], strict=True)]
+            equal = data.draw(st.integers(0, amount))
+            return [{"member_id": each, "adjustment": part - equal} for each, part in zip(chosen, parts, strict=True)]
         return [{"member_id": each} for each in chosen]
 
     def body(self, data: st.DataObject, members: list[str]) -> dict[str, Any]:

@@ -164,15 +164,16 @@ def _adjustment(seed: str, amount: int, participants: Parts, pointer: str) -> Sh
         raise NegativeShare.at(
             pointer, "sum", f"The adjustments come to {total}, {off(total, amount)} than the amount."
         )
-    parts = apportion(amount - total, dict.fromkeys(adjustments, 1), seed)
-    for index, (member_id, adjustment) in enumerate(adjustments.items()):
-        if parts[member_id] + adjustment < 0:
+    # No share is negative if none is before the odd units are handed out: chance must not decide about a refusal.
+    part = (amount - total) // len(adjustments)
+    for index, adjustment in enumerate(adjustments.values()):
+        if part + adjustment < 0:
             raise NegativeShare.at(
                 f"{pointer}/{index}/adjustment",
                 "negative",
-                f"The share of {member_id} comes to {parts[member_id] + adjustment}: {parts[member_id]} of what is "
-                f"shared equally, and an adjustment of {adjustment}.",
+                f"An equal part is {part}, so that `adjustment` must be at least {-part}; {adjustment} was sent.",
             )
+    parts = apportion(amount - total, dict.fromkeys(adjustments, 1), seed)
     return {member_id: parts[member_id] + adjustment for member_id, adjustment in adjustments.items()}
 
 

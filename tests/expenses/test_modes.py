@@ -235,7 +235,7 @@ async def test_it_names_the_numbers_of_what_does_not_add_up(flat, db, subtests):
             -9002,
             "/1/adjustment",
             "negative",
-            f"The share of {kim} comes to -1: 9001 of what is shared",
+            "An equal part is 9001, so that `adjustment` must be at least -9001; -9002 was sent.",
         ),
         ("adjustment", -amount_max - 1, 0, "/0/adjustment", "too_small", f"This must be at least -{amount_max}."),
     ]:

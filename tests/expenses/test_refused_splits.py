@@ -58,7 +58,7 @@ from tests.splits import ANN, BEN, CLEO, EVERYBODY, division, ids, item, owed, p
             (
                 "/1/adjustment",
                 "negative",
-                f"The share of {BEN} comes to -5: 7 of what is shared equally, and an adjustment of -12.",
+                "An equal part is 7, so that `adjustment` must be at least -7; -12 was sent.",
             ),
         ),
         ("adjustment", None, ("", "required", "The adjustment split requires these, each with its `adjustment`.")),
@@ -93,6 +93,17 @@ def test_it_says_what_does_not_add_up(split, participants, expected):
     assert refusal(9, split, participants) == (f"/participants{pointer}", code, words)
     items = [item(1), item(9, participants, split)]
     assert refusal(10, "itemised", items=items) == (f"/items/1/participants{pointer}", code, words)
+
+
+def test_chance_does_not_decide_whether_an_adjustment_is_too_large():
+    # Without the -5, an equal part is 14 / 3: 4 or, with an odd unit, 5.
+    words = "An equal part is 4, so that `adjustment` must be at least -4; -5 was sent."
+    for number in range(20):
+        seed = f"{number}"
+        refused = refusal(9, "adjustment", parts("adjustment", -5, 0, 0), seed=seed)
+        assert refused == ("/participants/0/adjustment", "negative", words)
+        assert owed(10, "adjustment", parts("adjustment", -5, 0, 0), seed=seed) == {ANN: 0, BEN: 5, CLEO: 5}
+        assert min(owed(9, "adjustment", parts("adjustment", -4, 0, 0), seed=seed).values()) in {0, 1}
 
 
 VALUES = {
