@@ -110,13 +110,52 @@ async def test_a_share_that_the_split_does_not_make_is_refused_with_both_numbers
     assert await all_rows(db) == before
 
 
-async def test_shares_of_another_amount_are_refused_and_those_that_come_out_are_taken(flat):
+@pytest.mark.parametrize("split", [each for each in splits if each != "exact"])
+async def test_what_was_read_can_be_sent_back_with_another_amount(flat, split):
+    path = await expense_path(flat, split)
+    document, etag = await read(flat.owner, path)
+    # The payer paid all of it, and what is computed is computed again.
+    document |= {"amount": 20000}
+    if split == "itemised":
+        document["items"].insert(0, {"amount": 20000 - 9001})
+    answer = await flat.owner.patch(path, document, etag)
+    assert answer.status == 200, answer.body
+    assert answer.body["payers"] == [{"member_id": flat.owner_id, "amount": 20000}]
+    assert sum(share["amount"] for share in answer.body["participants"]) == 20000
+    typed = [{name: value for name, value in share.items() if name != "amount"} for share in document["participants"]]
+    again = [
+        {name: value for name, value in share.items() if name != "amount"} for share in answer.body["participants"]
+    ]
+    assert again == typed
+
+
+async def test_shares_and_payments_that_were_typed_have_to_come_to_another_amount(flat, db):
+    path = await expense_path(flat, "exact")
+    document, etag = await read(flat.owner, path)
+    before = await all_rows(db)
+    answer = await flat.owner.patch(path, document | {"amount": 9002}, etag)
+    assert answer.body["type"].endswith("/shares-miss-amount")
+    guest = document["participants"][1]["member_id"]
+    paid = [{"member_id": flat.owner_id, "amount": 9000}, {"member_id": guest, "amount": 1}]
+    tea = await flat.spend(9001, payers=paid)
+    path = f"{flat.path}/expenses/{tea['expense_id']}"
+    document, etag = await read(flat.owner, path)
+    before = await all_rows(db)
+    answer = await flat.owner.patch(path, document | {"amount": 9002}, etag)
+    assert answer.body["detail"] == "The payers' amounts come to 9001, 1 less than the amount."
+    assert await all_rows(db) == before
+
+
+async def test_shares_that_neither_were_read_nor_come_out_are_refused(flat, db):
     path = await expense_path(flat)
     document, etag = await read(flat.owner, path)
     document |= {"amount": 20, "payers": [{"member_id": flat.owner_id, "amount": 20}]}
+    document["participants"][0]["amount"] = 11
+    before = await all_rows(db)
     answer = await flat.owner.patch(path, document, etag)
     assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/participants/0/amount")
-    assert "The equal split makes this 10, and 450" in answer.body["detail"]
+    assert "The equal split makes this 10, and 11" in answer.body["detail"]
+    assert await all_rows(db) == before
     for share in document["participants"]:
         share["amount"] = 10
     assert (await flat.owner.patch(path, document, etag)).body["participants"] == document["participants"]

@@ -222,10 +222,10 @@ async def _divide_again(
     transaction: Transaction, team_id: str, current: Record, changes: Mapping[str, Any]
 ) -> Division:
     """Divide a changed expense by what is sent and, for the rest, by what was typed before."""
-    payers, participants = (orjson.loads(current[name]) for name in ("payers", "participants"))
-    shown = {"split": current["split"], "payers": payers, "participants": participants}
-    sent = retyped(shown, orjson.loads(current["typed"] or "null"), changes)
-    allowed = {*current["active_ids"], *(each["member_id"] for each in payers + participants)}
+    shown = {name: orjson.loads(current[name] or "null") for name in ("payers", "participants", "items")}
+    typed = orjson.loads(current["typed"] or "null")
+    sent = retyped(shown | {"split": current["split"]}, typed, changes)
+    allowed = {*current["active_ids"], *(each["member_id"] for each in shown["payers"] + shown["participants"])}
     others = named(**sent) - allowed
     return divide(
         seed_of(team_id, current["recorded_revision"]) if current["recorded_revision"] else current["expense_id"],

@@ -121,13 +121,15 @@ def named(
 def retyped(current: Mapping[str, Any], typed: Mapping[str, Any] | None, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `divide` takes of a changed expense: what is sent and, for the rest, what was typed before.
 
-    `current` has the `split`, and the `payers` and `participants` as they were answered. If the split changes, only the
-    participants' ids are kept, or their amounts for an exact split; what else it requires has to be sent, and what is
-    not, is left for `divide` to refuse. `typed` is None in rows of a release before, where it follows from the amounts.
+    `current` has the `split`, and the `payers`, `participants` and `items` as they were answered. If the split changes,
+    only the participants' ids are kept, or their amounts for an exact split; what else it requires has to be sent, and
+    what is not, is left for `divide` to refuse. `typed` is None in rows of a release before, where it follows from the
+    amounts.
     """
     split = changes.get("split", current["split"])
     stays = split == current["split"]
     before = typed or {"payer": current["payers"][0]["member_id"], "participants": current["participants"]}
+    changes = _without_computed(split, current, changes, is_one_payer="payer" in before)
     kept: Parts | None = None
     if split in modes and stays:
         kept = taken(split, before["participants"])
@@ -141,6 +143,45 @@ def retyped(current: Mapping[str, Any], typed: Mapping[str, Any] | None, changes
         "participants": changes.get("participants", kept),
         **{name: changes.get(name, bill.get(name)) for name in ("items", *charges)},
     }
+
+
+def _without_computed(
+    split: str, current: Mapping[str, Any], changes: Mapping[str, Any], *, is_one_payer: bool
+) -> dict[str, Any]:
+    """Leave out what was computed before and is sent as it was read, so that another amount can be sent with it."""
+    rest = dict(changes)
+    if is_one_payer and rest.get("payers") == current["payers"]:
+        del rest["payers"]
+    if split == "itemised" and rest.get("participants") == current["participants"]:
+        del rest["participants"]
+    if rest.get("participants") and not _takes_amounts(current["split"]):
+        rest["participants"] = _typed_only(split, rest["participants"], current["participants"])
+    if rest.get("items"):
+        # An item is not recognised by its place: another can be put before it.
+        items = [each for each in current["items"] or () if not _takes_amounts(each["split"])]
+        shown = [each for item in items for each in item["participants"]]
+        rest["items"] = [
+            item | {"participants": _typed_only(item["split"], item["participants"], shown)}
+            if item.get("participants")
+            else item
+            for item in rest["items"]
+        ]
+    return rest
+
+
+def _typed_only(split: str, participants: Parts, shown: Parts) -> Parts:
+    """Return the participants without the amounts that are shown for them, unless the split takes amounts."""
+    if _takes_amounts(split):
+        return participants
+    computed = {(each["member_id"], each["amount"]) for each in shown}
+    return [
+        {name: value for name, value in each.items() if name != "amount" or (each["member_id"], value) not in computed}
+        for each in participants
+    ]
+
+
+def _takes_amounts(split: str) -> bool:
+    return split in modes and "amount" in modes[split].takes
 
 
 def _check_bill(split: str, bill: Mapping[str, Any]) -> None:

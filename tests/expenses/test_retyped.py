@@ -9,7 +9,12 @@ from tests.splits import ANN, BEN, CLEO, EVERYBODY, SEED, division, ids, item, p
 
 def shown(divided):
     """An expense as it was read: what `retyped` asks of it."""
-    return {"split": divided.split, "payers": divided.payers, "participants": divided.participants}
+    return {
+        "split": divided.split,
+        "payers": divided.payers,
+        "participants": divided.participants,
+        "items": divided.items,
+    }
 
 
 def changed(divided, changes=None, *, amount=None, typed=..., **sent):
