@@ -17,6 +17,7 @@ from service.errors import (
     ExternalIdTaken,
     Forbidden,
     Invalid,
+    IsSettlement,
     LastOwner,
     NotFound,
     OpenBalance,
@@ -79,9 +80,10 @@ def _stranger() -> Refusal:
     return NotFound("There is no such team, or you are not in it.")
 
 
-def _address(decided: Record) -> str:
+def _taken(decided: Record) -> Refusal:
     kind = "settlements" if decided["taken_kind"] == "settlement" else "expenses"
-    return f"/v1/teams/{decided['team_id']}/{kind}/{decided['taken_id']}"
+    path = f"/v1/teams/{decided['team_id']}/{kind}/{decided['taken_id']}"
+    return ExternalIdTaken(path, is_deleted=decided["taken_deleted_at"] is not None)
 
 
 def _takes(roles: str) -> Callable[[Record], Refusal]:
@@ -113,9 +115,12 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
     "last-owner": lambda _: LastOwner(),
     "open-balance": lambda decided: OpenBalance(balances=decided["balances"]),
     "no-such-expense": lambda _: NotFound("There is no such expense."),
+    "is-settlement": lambda decided: IsSettlement(
+        f"/v1/teams/{decided['team_id']}/settlements/{decided['expense_id']}"
+    ),
     "no-such-settlement": lambda _: NotFound("There is no such settlement."),
     "other-version": lambda decided: outdated(decided["sent_versions"], decided["current_version"]),
-    "external-id-taken": lambda decided: ExternalIdTaken(_address(decided)),
+    "external-id-taken": _taken,
     "members-changed": lambda _: Conflict(
         "The team's members changed meanwhile. Nothing was stored; send the request again."
     ),

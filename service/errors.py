@@ -14,8 +14,9 @@
       - TeamArchived
       - LastOwner
       - OpenBalance             + balances: [{member_id, currency, net}]
-      - ExternalIdTaken         + existing
+      - ExternalIdTaken         + existing, existing_is_deleted
       - NotInPlan
+      - IsSettlement            + existing
   - PreconditionFailed    412
   - TooLarge              413
   - UnsupportedMediaType  415   + Accept
@@ -61,14 +62,15 @@ class Refusal(Exception):  # noqa: N818 -- a refusal is not an error of the serv
         return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
     def problem(self, instance: str, public_url: str) -> dict[str, Any]:
-        """Return the problem document; `instance` is the request id, and `public_url` is where the types have pages."""
+        """Return the problem document; `instance` is the request id, and addresses are those below `public_url`."""
+        existing = {"existing": public_url + self.members["existing"]} if "existing" in self.members else {}
         return {
             "type": public_url + type_prefix + self.slug(),
             "title": self.slug().replace("-", " ").capitalize(),
             "status": self.status.value,
             "detail": str(self),
             "instance": instance,
-        } | self.members
+        } | (self.members | existing)
 
 
 class Malformed(Refusal):
@@ -144,22 +146,26 @@ class OpenBalance(Conflict):
 
 
 class ExternalIdTaken(Conflict):
-    """An expense or a settlement of the team has this `external_id` already, perhaps a deleted one.
+    """An expense or a settlement of the team has this `external_id` already; `existing` is its address.
 
-    `existing` is its address.
+    If `existing_is_deleted`, it was deleted and keeps the id: send another one.
     """
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"This `external_id` belongs to {path}.")
-        self.path = path
-
-    def problem(self, instance: str, public_url: str) -> dict[str, Any]:
-        """Return the problem document, with the address of what has the id."""
-        return super().problem(instance, public_url) | {"existing": public_url + self.path}
+    def __init__(self, path: str, *, is_deleted: bool) -> None:
+        words = ", which was deleted and keeps it" if is_deleted else ""
+        detail = f"This `external_id` belongs to {path}{words}."
+        super().__init__(detail, existing=path, existing_is_deleted=is_deleted)
 
 
 class NotInPlan(Conflict):
     """The settlement plan does not have this transfer. Read the plan again."""
+
+
+class IsSettlement(Conflict):
+    """A settlement is changed and deleted at its own address, which is `existing`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"This is a settlement. Change and delete it at {path}.", existing=path)
 
 
 class PreconditionFailed(Refusal):

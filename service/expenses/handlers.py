@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from service.errors import Conflict, ExternalIdTaken, Forbidden, NotFound, TeamArchived
+from service.errors import Conflict, ExternalIdTaken, Forbidden, IsSettlement, NotFound, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, ExpensesQuery, NewExpense
 from service.ledger import refused
@@ -50,7 +50,7 @@ async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
     body=ExpenseChange,
     query=Write,
     if_match="required",
-    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, *refused),
+    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, IsSettlement, *refused),
 )
 async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Change an expense that you recorded; admins and owners can change any.
@@ -68,7 +68,7 @@ async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     )
 
 
-@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived))
+@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived, IsSettlement))
 async def delete(request: web.Request, team_id: str, expense_id: str) -> None:
     """Delete an expense that you recorded; admins and owners can delete any.
 

@@ -139,7 +139,10 @@ class Problem(Output):
     detail = fields.String(required=True)
     instance = fields.String(required=True, metadata={"description": "The request id, as in X-Request-Id and the log."})
     errors = fields.List(fields.Nested(FieldError), metadata={"description": "With status 422: what to correct."})
-    existing = fields.String(metadata={"description": "With external-id-taken: the address of what has the id."})
+    existing = fields.String(
+        metadata={"description": "The address of what has the id (external-id-taken), or of the settlement."}
+    )
+    existing_is_deleted = fields.Boolean(metadata={"description": "With external-id-taken."})
     balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is not settled."})
 
 

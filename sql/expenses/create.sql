@@ -9,6 +9,7 @@ verdict as (
         actors.role as actor_role,
         taken.expense_id as taken_id,
         taken.kind as taken_kind,
+        taken.deleted_at as taken_deleted_at,
         case
             when not actors.can_record then 'recorders-only'
             when actors.is_archived then 'team-archived'
@@ -133,6 +134,7 @@ select
     verdict.actor_role,
     :team_id::uuid as team_id,
     verdict.taken_id,
-    verdict.taken_kind
+    verdict.taken_kind,
+    verdict.taken_deleted_at
 from verdict
 left join expense on true;

@@ -42,14 +42,15 @@ expense as (
     where
         team_id = :team_id
         and expense_id = :expense_id
-        and (kind = 'settlement') = :is_settlement
+        and (kind = 'settlement' or not :is_settlement)
         and deleted_at is null
 ),
 
 taken as (
     select
         expense_id,
-        kind
+        kind,
+        deleted_at
     from expenses
     where
         team_id = :team_id
@@ -74,6 +75,7 @@ select
     expense.version as current_version,
     taken.expense_id as taken_id,
     taken.kind as taken_kind,
+    taken.deleted_at as taken_deleted_at,
     present.active_ids,
     present.everybody,
     :team_id::uuid as team_id,
@@ -83,6 +85,7 @@ select
         when actor.is_archived then 'team-archived'
         when expense.version is null and :is_settlement then 'no-such-settlement'
         when expense.version is null then 'no-such-expense'
+        when expense.kind = 'settlement' and not :is_settlement then 'is-settlement'
         when not actor.can_manage and expense.created_by <> actor.member_id then 'managers-or-recorder-only'
         when expense.version <> all(:versions::integer[]) then 'other-version'
         when taken.expense_id is not null then 'external-id-taken'

@@ -12,6 +12,7 @@ actor as (
 
 before as (
     select
+        expenses.kind,
         expenses.version,
         expenses.created_by,
         to_jsonb(expenses) as record
@@ -19,7 +20,7 @@ before as (
     where
         expenses.team_id = :team_id
         and expenses.expense_id = :expense_id
-        and (expenses.kind = 'settlement') = :is_settlement
+        and (expenses.kind = 'settlement' or not :is_settlement)
         and expenses.deleted_at is null
 ),
 
@@ -29,11 +30,14 @@ verdict as (
         actor.role as actor_role,
         before.version,
         before.record,
+        :team_id::uuid as team_id,
+        :expense_id::uuid as expense_id,
         case
             when not actor.can_record then 'recorders-only'
             when actor.is_archived then 'team-archived'
             when before.version is null and :is_settlement then 'no-such-settlement'
             when before.version is null then 'no-such-expense'
+            when before.kind = 'settlement' and not :is_settlement then 'is-settlement'
             when not actor.can_manage and before.created_by <> actor.member_id then 'managers-or-recorder-only'
             when before.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
@@ -79,6 +83,8 @@ history as (
 select
     refusal,
     actor_role,
+    team_id,
+    expense_id,
     version as current_version,
     :versions::integer[] as sent_versions
 from verdict;

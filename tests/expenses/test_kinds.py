@@ -51,20 +51,38 @@ async def test_a_list_has_the_kinds_that_are_asked_for(flat, subtests):
                 assert {each["amount"] for each in answer.body["items"]} == expected
 
 
+async def test_a_settlement_is_shown_but_not_changed_or_deleted_as_an_expense(flat, db):
+    settlement = await flat.settle(await flat.guest(), flat.owner_id, 100)
+    path = f"{flat.path}/expenses/{settlement['settlement_id']}"
+    shown = await flat.owner.get(path)
+    assert (shown.status, shown.body["kind"]) == (200, "settlement")
+    before = await all_rows(db)
+    for answer in (
+        await flat.owner.patch(path, {"notes": "Cash"}, shown.headers["ETag"]),
+        await flat.owner.delete(path, if_match=shown.headers["ETag"]),
+    ):
+        assert (answer.status, answer.body["type"]) == (409, "/problems/is-settlement")
+        assert answer.body["existing"] == f"{flat.path}/settlements/{settlement['settlement_id']}"
+    assert await all_rows(db) == before
+    assert (await flat.owner.delete(answer.body["existing"], if_match=shown.headers["ETag"])).status == 204
+
+
 async def test_an_external_id_is_taken_once_also_by_what_is_deleted(bob, flat, db):
     first = await flat.spend(external_id="bank:17", metadata={"import": "a", "row": "1"})
     assert (first["external_id"], first["metadata"]) == ("bank:17", {"import": "a", "row": "1"})
     body = {"description": "Again", "amount": 1, "external_id": "bank:17"}
-    for _ in range(2):
+    for is_deleted in (False, True):
         before = await all_rows(db)
         answer = await flat.owner.post(f"{flat.path}/expenses", body)
         assert (answer.status, answer.body["type"]) == (409, "/problems/external-id-taken")
-        assert answer.body["existing"] == path(flat, first)
+        assert (answer.body["existing"], answer.body["existing_is_deleted"]) == (path(flat, first), is_deleted)
+        assert ("which was deleted" in answer.body["detail"]) == is_deleted
         assert await all_rows(db) == before
         await flat.owner.delete(path(flat, first), if_match="*")
     second = await flat.spend(external_id="bank:18")
     changed = await flat.owner.patch(path(flat, second), {"external_id": "bank:17"}, "*")
     assert (changed.status, changed.body["existing"]) == (409, path(flat, first))
+    assert changed.body["existing_is_deleted"]
     assert (await flat.owner.patch(path(flat, second), {"external_id": "bank:18", "amount": 5}, "*")).status == 200
     assert (await flat.owner.patch(path(flat, second), {"external_id": None}, "*")).body["external_id"] is None
     assert (await (await bob.team("Trip")).spend(external_id="bank:17"))["external_id"] == "bank:17"

@@ -74,5 +74,5 @@ async def test_it_refuses_and_changes_nothing(flat, settlement, db, subtests):
     assert (await flat.owner.patch(path(flat, settlement), {"amount": 5}, '"9"')).status == 412
     assert (await flat.owner.patch(f"{path(flat, settlement)}?dry_run=true", {"amount": 5}, "*")).status == 200
     expense_path = f"{flat.path}/expenses/{other['settlement_id']}"
-    assert (await flat.owner.patch(expense_path, {"amount": 5}, "*")).status == 404
+    assert (await flat.owner.patch(expense_path, {"amount": 5}, "*")).status == 409
     assert await all_rows(db) == before
