@@ -121,8 +121,8 @@ day = kind(
 )
 spent_on = kind(
     day.strings
-    | dict.fromkeys(["0001-01-01", "1999-12-31"], "at least 2000-01-01")
-    | {"9999-12-31": "a year from today in the team's time zone"}
+    | dict.fromkeys(["0001-01-01", "1999-12-31"], "2000-01-01 or later")
+    | {"9999-12-31": "366 days from today in the team's time zone"}
 )
 
 
@@ -156,7 +156,7 @@ def weight(maximum: int) -> Kind:
     bad = dict.fromkeys(["", "1", "1.5", "1e2", "٣"], "must be a number with up to 4 decimals")
     too_large = dict.fromkeys([f"{maximum}.0001", str(maximum + 1), "1e308", "1e400", "9" * 5000], "be at most")
     too_small = dict.fromkeys(["-1", "-0.0001", "-1e400", "-9" + "9" * 5000], "must be at least 0")
-    too_precise = {"0.00001": "is 1e-05, with 5 decimals", "33.33333": "with 5 decimals; it must have at most 4"}
+    too_precise = {"0.00001": "is 0.00001, with 5 decimals", "33.33333": "with 5 decimals; it must have at most 4"}
     wrong = {raw: said for raw, said in kind({}, takes=float).literals.items() if raw not in {"0", "7"}}
     return Kind(bad, wrong | too_large | too_small | too_precise)
 
@@ -203,7 +203,22 @@ roles_and_guest = choice("owner", "admin", "member", "viewer", "guest")
 
 
 time_zone = kind(
-    dict.fromkeys(["", "x", "europe/paris", "Europe/Paris ", "../UTC", "EUR", "UTC\0", "+01:00", "x" * 65], "time zone")
+    dict.fromkeys(
+        [
+            "",
+            "x",
+            "europe/paris",
+            "Europe/Paris ",
+            "../UTC",
+            "EUR",
+            "UTC\0",
+            "+01:00",
+            "x" * 65,
+            "localtime",
+            "Factory",
+        ],
+        "time zone",
+    )
 )
 
 
@@ -294,8 +309,8 @@ settlement = {
             '{"amount": 0, "currency": "EUR"}': "must be at least 1",
             '{"amount": 1, "currency": "eur"}': "ISO 4217",
             '{"amount": 1, "currency": "XXX"}': "ISO 4217",
-            '{"amount": 1, "currency": "EUR", "a": 1}': "There is no such field.",
-            '{"amount": 1, "currency": "EUR"}': "In the same currency this must be the amount",
+            '{"amount": 1, "currency": "EUR", "a": 1}': "There is no field or parameter of this name.",
+            '{"amount": 1, "currency": "EUR"}': "in the same currency they must be equal",
         },
         takes=dict,
     ),
@@ -575,7 +590,7 @@ async def test_it_refuses_fields_that_are_not_there_to_be_set(world, name, subte
             pointer = "/" + extra.replace("~", "~0").replace("/", "~1")
             if pointer in BODIES[name] and "cannot be changed" not in BODIES[name][pointer].strings.values():
                 continue
-            said = "cannot be changed" if pointer in BODIES[name] else "There is no such field."
+            said = "cannot be changed" if pointer in BODIES[name] else "There is no field or parameter of this name."
             assert complaint(answer, "body", pointer, said) == "", extra
     assert await world.rows() == before
 
@@ -790,15 +805,19 @@ SPLITS = [
         "/participants",
         "come to 2000000000000000, 1999999999991000 more",
     ),
-    ({"split": "exact", "shares": (9000, None)}, "/participants/1/amount", "required"),
-    ({"split": "equal", "shares": (4499, 4501)}, "/participants/0/amount", "makes this 4500, and 4499 was sent"),
-    ({"split": "equal", "shares": (None, 0)}, "/participants/1/amount", "makes this 4500, and 0 was sent"),
+    ({"split": "exact", "shares": (9000, None)}, "/participants/1/amount", "requires each participant's `amount`"),
+    (
+        {"split": "equal", "shares": (4499, 4501)},
+        "/participants/0/amount",
+        "makes this `amount` 4500, and 4499 was sent",
+    ),
+    ({"split": "equal", "shares": (None, 0)}, "/participants/1/amount", "makes this `amount` 4500, and 0 was sent"),
     ({"payers": (8999,)}, "/payers", "The payers' amounts come to 8999, 1 less than the amount."),
     ({"payers": (9001,)}, "/payers", "The payers' amounts come to 9001, 1 more than the amount."),
     ({"payers": (4500, 4501)}, "/payers", "The payers' amounts come to 9001, 1 more than the amount."),
     ({"payers": (9000,), "payer": MISSING_ID}, "/payers", "either `payer` or `payers`"),
-    ({"split": "exact", "twice": {"amount": 4500}}, "/participants/1/member_id", "is already in the list"),
-    ({"split": "equal", "twice": {}}, "/participants/1/member_id", "is already in the list"),
+    ({"split": "exact", "twice": {"amount": 4500}}, "/participants/1/member_id", "is in the list twice"),
+    ({"split": "equal", "twice": {}}, "/participants/1/member_id", "is in the list twice"),
 ]
 
 

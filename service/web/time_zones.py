@@ -30,5 +30,5 @@ class TimeZone(Value, fields.String):
 
 @functools.cache
 def names() -> frozenset[str]:
-    """Return all names."""
-    return frozenset(zoneinfo.available_timezones())
+    """Return all names of places and offsets: not what stands for the machine's own zone, or for none."""
+    return frozenset(zoneinfo.available_timezones() - {"localtime", "Factory"})
