@@ -131,9 +131,10 @@ class TeamFull(Conflict):
 
 
 class TeamArchived(Conflict):
-    """The team is archived: it takes no expenses, no new members, and no other name or currency.
+    """The team is archived: nothing in its ledger can be recorded, changed or deleted, and nobody can be added.
 
-    To restore it, PATCH the team with `{"archived": false}`. Members can leave, and can be changed and removed.
+    Its name, currency and time zone stay, too. To restore it, PATCH the team with `{"archived": false}`. Members can
+    leave, and can be changed and removed.
     """
 
 

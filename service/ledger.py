@@ -20,11 +20,11 @@ class NegativeShare(Invalid):
 
 
 class NoWeight(Invalid):
-    """All weights are zero, so that nobody would have a share."""
+    """All weights are zero, so nobody would owe anything."""
 
 
 class NoParticipants(Invalid):
-    """The list of participants is empty. Leave it out where everybody shares."""
+    """The list of participants is empty. Leave it out if everybody shares."""
 
 
 class NotAMember(Invalid):
@@ -36,7 +36,7 @@ class NamedTwice(Invalid):
 
 
 class UnknownCurrency(Invalid):
-    """The currency is not in ISO 4217, or has left it and is for a new team."""
+    """The currency is not in ISO 4217; or it no longer is, and was chosen for a team."""
 
 
 # All refusals of what is to be recorded.

@@ -14,7 +14,7 @@ def check_read_only(sent: Mapping[str, Any] | None, stored: Mapping[str, Any]) -
     """Raise Invalid, with both values, for a field that is sent otherwise than it is stored."""
     for name, value in (sent or {}).items():
         if not _is_same(value, stored[name]):
-            detail = f"This is {_shown(stored[name])} and cannot be changed; {_shown(value)} was sent."
+            detail = f"`{name}` is {_shown(stored[name])} and cannot be changed; {_shown(value)} was sent."
             raise Invalid.at(f"/{name}", "read_only", detail)
 
 

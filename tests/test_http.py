@@ -59,7 +59,7 @@ def request_head(target, *headers, method="POST", close=True):
 
 
 NOT_JSON = [
-    ("Expecting value", b""),
+    ("empty; send a JSON object", b""),
     ("Expecting value", b" "),
     ("Expecting value", b"name=Trip&currency=EUR"),
     ("Expecting", b'{"name": "Trip", "currency": "EUR"'),
@@ -90,7 +90,7 @@ async def test_it_refuses_what_is_not_json(ann, subtests):
             answer = await ann.call("POST", "/v1/teams", headers=JSON, data=sent)
             assert answer.status == 400, sent[:80]
             assert answer.body["type"] == "/problems/malformed"
-            assert answer.body["detail"].startswith("The body is not JSON: ")
+            assert answer.body["detail"].startswith("The body is ")
             assert reason in answer.body["detail"], sent[:80]
             assert (await ann.get("/v1/teams")).body["items"] == []
 

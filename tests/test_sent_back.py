@@ -106,7 +106,7 @@ async def test_a_share_that_the_split_does_not_make_is_refused_with_both_numbers
     else:
         now, sent = document[field][0]["amount"] + 1, document[field][0]["amount"]
         assert error["pointer"] == "/participants/0/amount"
-        assert error["detail"].startswith(f"The equal split makes this {now}, and {sent} was sent.")
+        assert error["detail"].startswith(f"The equal split makes this `amount` {now}, and {sent} was sent.")
     assert await all_rows(db) == before
 
 
@@ -154,7 +154,7 @@ async def test_shares_that_neither_were_read_nor_come_out_are_refused(flat, db):
     before = await all_rows(db)
     answer = await flat.owner.patch(path, document, etag)
     assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, "/participants/0/amount")
-    assert "The equal split makes this 10, and 11" in answer.body["detail"]
+    assert "The equal split makes this `amount` 10, and 11" in answer.body["detail"]
     assert await all_rows(db) == before
     for share in document["participants"]:
         share["amount"] = 10
@@ -171,7 +171,7 @@ async def test_a_new_expense_takes_the_shares_that_come_out(flat, db):
     answer = await flat.owner.post(f"{flat.path}/expenses", body)
     [error] = answer.body["errors"]
     assert (error["pointer"], error["code"]) == ("/participants/1/amount", "not_in_split")
-    assert error["detail"].startswith("The equal split makes this 50, and 49 was sent.")
+    assert error["detail"].startswith("The equal split makes this `amount` 50, and 49 was sent.")
 
 
 async def test_a_field_that_cannot_be_changed_is_refused_with_both_values(flat, bob, db, subtests):
@@ -197,7 +197,9 @@ async def test_a_field_that_cannot_be_changed_is_refused_with_both_values(flat, 
                 [error] = answer.body["errors"]
                 assert (answer.status, error["pointer"], error["code"]) == (422, f"/{field}", "read_only")
                 shown = "null" if document[field] is None else document[field]
-                assert error["detail"].replace('"', "") == (f"This is {shown} and cannot be changed; {sent} was sent.")
+                assert error["detail"].replace('"', "") == (
+                    f"`{field}` is {shown} and cannot be changed; {sent} was sent."
+                )
         assert await all_rows(db) == before
 
 

@@ -44,7 +44,7 @@ async def explain(request: web.Request, team_id: str, member_id: str) -> Sequenc
 
 @endpoint(Ok(Debts, etag="revision"), refuses=(NotFound,))
 async def debts(request: web.Request, team_id: str) -> Record:
-    """Return who owes whom, pair by pair, as the expenses have it: nothing is simplified.
+    """Return who owes whom, pair by pair, as it follows from each expense and settlement: nothing is simplified.
 
     What a member is owed less what they owe is their net. In an expense with several payers, everybody owes each of
     them in proportion, to whole minor units.

@@ -13,7 +13,12 @@ from service.web.schemas import Input, Output
 class BalancesQuery(Input):
     """Which balances to return."""
 
-    as_of = Day(metadata={"description": "As they were at the end of this day: without what was spent later."})
+    as_of = Day(
+        metadata={
+            "description": "As they were at the end of this day: without what was spent later. Otherwise all counts, "
+            "also what is dated in the future."
+        }
+    )
 
 
 class Balance(Output):
@@ -22,8 +27,14 @@ class Balance(Output):
     member_id = fields.UUID(required=True)
     name = fields.String(required=True)
     currency = fields.String(required=True)
-    paid = fields.Integer(required=True)
-    owed = fields.Integer(required=True)
+    paid = fields.Integer(
+        required=True,
+        metadata={"description": "What they paid for expenses and settlements, and their part of incomes."},
+    )
+    owed = fields.Integer(
+        required=True,
+        metadata={"description": "Their part of expenses, and what they received of incomes and settlements."},
+    )
     net = fields.Integer(required=True, metadata={"description": "Positive is to be received, negative to be paid."})
     is_settled = fields.Boolean(required=True, metadata={"description": "Whether the net is zero."})
 

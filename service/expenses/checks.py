@@ -41,11 +41,13 @@ async def current_of(
 
 
 def check_day(day: datetime.date | None, today: datetime.date, pointer: str = "/spent_on") -> None:
-    """Raise Invalid for a day that is more than a year after today, as it is in the team's time zone."""
+    """Raise Invalid for a day too far after today, as it is in the team's time zone."""
     latest = today + datetime.timedelta(days=days_ahead_max)
     if day and day > latest:
         raise Invalid.at(
-            pointer, "out_of_range", f"This must be at most {latest}, a year from today in the team's time zone."
+            pointer,
+            "out_of_range",
+            f"This must be {latest} or earlier: {days_ahead_max} days from today in the team's time zone.",
         )
 
 

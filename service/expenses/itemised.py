@@ -112,6 +112,6 @@ def _check_participants(participants: Parts, owed: Shares) -> None:
         raise Invalid.at(
             "/participants",
             "not_in_split",
-            f"The items have {len(owed)} members, and {len(participants)} were sent. Leave `participants` out.",
+            f"The items name {len(owed)} members, and `participants` names {len(participants)}. Leave it out.",
         )
     check_amounts("itemised", participants, owed, "/participants")

@@ -34,7 +34,8 @@ class Mode:
 def by_default(split: str, everybody: Sequence[str], pointer: str) -> Parts:
     """Return everybody as the participants of a split that takes nothing of them. Raises Invalid for other splits."""
     for name in modes[split].takes:
-        raise Invalid.at(pointer, "required", f"The {split} split requires these, each with its `{name}`.")
+        each = "their `adjustment`, if they have one" if name == "adjustment" else f"their `{name}`"
+        raise Invalid.at(pointer, "required", f"The {split} split requires `participants`, with {each}.")
     return [{"member_id": member_id} for member_id in everybody]
 
 
@@ -77,7 +78,7 @@ def check_amounts(split: str, participants: Parts, owed: Shares, pointer: str) -
             raise Invalid.at(
                 f"{pointer}/{index}/amount",
                 "not_in_split",
-                f"The {split} split makes this {computed}, and {participant['amount']} was sent. Leave the amounts "
+                f"The {split} split makes this `amount` {computed}, and {participant['amount']} was sent. Leave it "
                 'out, or send `"split": "exact"`.',
             )
 
@@ -114,7 +115,9 @@ def check_once(parts: Parts, pointer: str) -> None:
     seen: set[str] = set()
     for index, part in enumerate(parts):
         if part["member_id"] in seen:
-            raise NamedTwice.at(f"{pointer}/{index}/member_id", "repeated", "This member is already in the list.")
+            raise NamedTwice.at(
+                f"{pointer}/{index}/member_id", "repeated", f"{part['member_id']} is in the list twice."
+            )
         seen.add(part["member_id"])
 
 
@@ -122,7 +125,9 @@ def _values(parts: Parts, pointer: str, name: str, split: str) -> dict[str, Any]
     """Return member ids to the values of a name, which each must have."""
     for index, part in enumerate(parts):
         if name not in part:
-            raise Invalid.at(f"{pointer}/{index}/{name}", "required", f"This is required with the {split} split.")
+            raise Invalid.at(
+                f"{pointer}/{index}/{name}", "required", f"The {split} split requires each participant's `{name}`."
+            )
     check_once(parts, pointer)
     return {part["member_id"]: part[name] for part in parts}
 
@@ -152,7 +157,7 @@ def _shares(seed: str, amount: int, participants: Parts, pointer: str) -> Shares
     typed = _values(participants, pointer, "shares", "shares")
     weights = {member_id: scaled(shares) for member_id, shares in typed.items()}
     if not any(weights.values()):
-        raise NoWeight.at(pointer, "sum", "The shares come to 0: somebody needs a share that is more than that.")
+        raise NoWeight.at(pointer, "sum", "All shares are 0: at least one must be more.")
     return apportion(amount, weights, seed)
 
 

@@ -30,7 +30,7 @@ class ExpenseFields(Input):
     description = Text(1, 200)
     amount = Amount()
     currency = Currency()
-    spent_on = SpentOn(metadata={"description": "From the year 2000 to a year from today in the team's time zone."})
+    spent_on = SpentOn(metadata={"description": "From the year 2000 to 366 days from today in the team's time zone."})
     category = Text(1, 50, allow_none=True)
     notes = Text(1, 2000, lines=True, allow_none=True)
     external_id = Text(1, 100, allow_none=True, metadata={"description": external_id_description})

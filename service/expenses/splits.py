@@ -188,7 +188,7 @@ def _check_bill(split: str, bill: Mapping[str, Any]) -> None:
     """Refuse an itemised split without items, and what only that has with another split."""
     if split == "itemised":
         if bill["items"] is None:
-            raise Invalid.at("/items", "required", "The itemised split requires these, each with its `amount`.")
+            raise Invalid.at("/items", "required", "The itemised split requires `items`, each with its `amount`.")
         return
     for name, value in bill.items():
         if value is not None:
@@ -208,8 +208,8 @@ def _named(
     lists = {"/payers": payers, "/participants": participants}
     lists |= {f"/items/{index}/participants": item.get("participants") for index, item in enumerate(items or ())}
     for pointer, parts in lists.items():
-        for part in parts or ():
-            yield pointer, part["member_id"]
+        for index, part in enumerate(parts or ()):
+            yield f"{pointer}/{index}/member_id", part["member_id"]
 
 
 def _amounts(shares: Shares) -> list[dict[str, Any]]:

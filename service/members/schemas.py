@@ -19,7 +19,13 @@ class NewMember(Input):
     example = {"name": "Grandma"}
 
     email = Email(metadata={"description": "The address of the account to add."})
-    role = Choice(*roles, metadata={"description": "The role of the account to add; `member` by default."})
+    role = Choice(
+        *roles,
+        metadata={
+            "description": "The role of the account that is added or taken back; `member` by default, "
+            "whatever it was before."
+        },
+    )
     name = Text(1, 100, metadata={"description": "The name of the guest to add."})
     member_id = Identifier(metadata={"description": "The former member to take back, with their past."})
 

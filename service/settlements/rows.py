@@ -22,7 +22,10 @@ def columns_of(wanted: Mapping[str, Any], allowed: Collection[str]) -> dict[str,
             raise not_a_member(pointer, member_id)
     is_exchanged = settles is not None and settles["currency"] != currency
     if settles is not None and not is_exchanged and settles["amount"] != amount:
-        detail = f"In the same currency this must be the amount, {amount}; {settles['amount']} was sent. Leave it out."
+        detail = (
+            f"The payment is {amount} {currency}, and `settles` is {settles['amount']} {currency}: in the same "
+            "currency they must be equal. Leave `settles` out, or send it as null."
+        )
         raise Invalid.at("/settles/amount", "same_currency", detail)
     counted, counted_currency = (settles["amount"], settles["currency"]) if settles else (amount, currency)
     owed = [{"member_id": to_id, "amount": counted}]

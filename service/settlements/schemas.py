@@ -34,7 +34,7 @@ class SettlementFields(Input):
     amount = Amount()
     currency = Currency()
     settles = Part(Money, allow_none=True, metadata={"description": settles_description})
-    settled_on = SpentOn(metadata={"description": "From the year 2000 to a year from today in the team's time zone."})
+    settled_on = SpentOn(metadata={"description": "From the year 2000 to 366 days from today in the team's time zone."})
     notes = Text(1, 2000, lines=True, allow_none=True)
     external_id = Text(1, 100, allow_none=True, metadata={"description": external_id_description})
 

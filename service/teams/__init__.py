@@ -1,7 +1,7 @@
 """Teams: people who share expenses, with a default currency.
 
 The creator is the first owner. `revision` counts the team's writes: whoever has seen a revision has seen all before it;
-`version` counts the changes of the team itself. An archived team takes no expenses, no new members, and no other name
-or currency, but it holds nobody: members are changed and removed, and leave, as ever. A deleted team is hidden from
-everybody.
+`version` counts the changes of the team itself. Nothing in an archived team's ledger can be recorded, changed or
+deleted, nobody can be added, and its name, currency and time zone stay; but it holds nobody: members are changed and
+removed, and leave, as ever. A deleted team is hidden from everybody.
 """

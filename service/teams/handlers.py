@@ -41,7 +41,8 @@ async def get(request: web.Request, team_id: str) -> Record:
 async def update(request: web.Request, team_id: str) -> Record:
     """Change a team; only owners and admins can.
 
-    While it is archived it takes no expenses, no new members, and no other name or currency.
+    While it is archived, nothing in its ledger can be recorded, changed or deleted, nobody can be added, and its name,
+    currency and time zone stay.
     """
     return await service.update(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS], **request[BODY])
 

@@ -11,7 +11,7 @@ from service.web.time_zones import TimeZone
 
 roles = ["owner", "admin", "member", "viewer"]
 time_zone_description = (
-    "By which today is told: the day of an expense that is sent without one, and the latest allowed."
+    "It tells what day today is: the day of an expense that is sent without one. The latest day is 366 days later."
 )
 
 
@@ -34,7 +34,10 @@ class TeamChange(Change):
     currency = Currency(metadata={"description": "The default for new expenses; existing ones keep theirs."})
     time_zone = TimeZone(metadata={"description": time_zone_description})
     archived = Flag(
-        metadata={"description": "Whether the team is closed to expenses and new members. Members can leave it."}
+        metadata={
+            "description": "Whether the team is closed: nothing is recorded or changed, and nobody is added. "
+            "Members can leave it."
+        }
     )
     team_id = ReadOnly()
     member_id = ReadOnly()

@@ -7,6 +7,7 @@ Each is a marshmallow field whose limits also appear in the OpenAPI document. No
 import datetime
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Self
 
 from marshmallow import ValidationError, fields
@@ -124,7 +125,9 @@ class Weight(Value, fields.Float):
         if value < 0:
             raise self.make_error("too_small")
         if (decimals := decimals_of(value)) > decimals_max:
-            raise self.make_error("too_precise", value=value, decimals=decimals, decimals_max=decimals_max)
+            raise self.make_error(
+                "too_precise", value=f"{Decimal(repr(value)):f}", decimals=decimals, decimals_max=decimals_max
+            )
         number: int | float = value
         return number
 
@@ -216,7 +219,7 @@ class Day(Value, fields.Date):
 class SpentOn(Day):
     """The day of an expense, from the year 2000 on; the service knows the latest, by the team's time zone."""
 
-    default_error_messages = {"out_of_range": "This must be at least {earliest}."}
+    default_error_messages = {"out_of_range": "This must be {earliest} or later."}
 
     def read(self, value: Any) -> datetime.date:
         """Return the value."""

@@ -31,6 +31,8 @@ async def read_json(request: web.Request) -> Any:
     Raises UnsupportedMediaType, RequestTimeout and Malformed; aiohttp raises 413 itself.
     """
     content = await _content(request, json_types)
+    if not content:
+        raise Malformed("The body is empty; send a JSON object.")
     try:
         return json.loads(
             content.decode(), parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_object

@@ -22,7 +22,7 @@ class Input(Schema):
         unknown = RAISE
 
     error_messages = {
-        "unknown": Reason("There is no such field.", "unknown"),
+        "unknown": Reason("There is no field or parameter of this name.", "unknown"),
         "type": Reason("This must be an object.", "type"),
     }
 

@@ -208,12 +208,12 @@ async def test_what_a_split_does_not_make_is_refused_with_both_numbers(flat, db,
         assert (pointer, code, words) == ("/participants", "sum", "The shares come to 9001, 1 more than the amount.")
     else:
         assert (pointer, code) == (place, "not_in_split")
-        assert words.startswith(f"The {split} split makes this {mine}, and {mine + 1} was sent.")
+        assert words.startswith(f"The {split} split makes this `amount` {mine}, and {mine + 1} was sent.")
     if split == "itemised":
         expense["items"][1]["participants"][0]["amount"] = 2999
         pointer, code, words = await refused(flat, expense, items=expense["items"])
         assert (pointer, code) == ("/items/1/participants/0/amount", "not_in_split")
-        assert words.startswith("The percent split makes this 3000, and 2999 was sent.")
+        assert words.startswith("The percent split makes this `amount` 3000, and 2999 was sent.")
     assert await all_rows(db) == before
 
 
@@ -226,7 +226,7 @@ async def test_it_names_the_numbers_of_what_does_not_add_up(flat, db, subtests):
         ("percent", 100.0001, 0, "/0/percent", "too_large", "This must be at most 100."),
         ("percent", 100, -0.5, "/1/percent", "too_small", "This must be at least 0."),
         ("shares", 1, 1000001, "/1/shares", "too_large", "This must be at most 1000000."),
-        ("shares", 0, 0, "", "sum", "The shares come to 0: somebody needs a share that is more than that."),
+        ("shares", 0, 0, "", "sum", "All shares are 0: at least one must be more."),
         ("shares", "1", 1, "/0/shares", "invalid", "This must be a number with up to 4 decimals, such as 2.5."),
         ("adjustment", 9001, 0, "", "sum", "The adjustments come to 9001, 1 more than the amount."),
         (
@@ -250,7 +250,7 @@ async def test_it_names_the_numbers_of_what_does_not_add_up(flat, db, subtests):
             "sum",
             "The items, tax and tip less the discount come to ",
         ),
-        ({"items": None}, "/items", "required", "The itemised split requires these, each with its `amount`."),
+        ({"items": None}, "/items", "required", "The itemised split requires `items`, each with its `amount`."),
         (
             {"split": "equal", "tip": 0},
             "/tip",

@@ -15,13 +15,13 @@ from tests.splits import ANN, BEN, CLEO, EVERYBODY, division, ids, item, owed, p
     [
         ("exact", parts("amount", 4, 4), ("", "sum", "The shares come to 8, 1 less than the amount.")),
         ("exact", parts("amount", 4, 6), ("", "sum", "The shares come to 10, 1 more than the amount.")),
-        ("exact", ids(ANN), ("/0/amount", "required", "This is required with the exact split.")),
+        ("exact", ids(ANN), ("/0/amount", "required", "The exact split requires each participant's `amount`.")),
         (
             "exact",
             [*parts("amount", 9), *ids(BEN)],
-            ("/1/amount", "required", "This is required with the exact split."),
+            ("/1/amount", "required", "The exact split requires each participant's `amount`."),
         ),
-        ("exact", None, ("", "required", "The exact split requires these, each with its `amount`.")),
+        ("exact", None, ("", "required", "The exact split requires `participants`, with their `amount`.")),
         (
             "percent",
             parts("percent", 33.33, 33.33, 33.33),
@@ -36,17 +36,17 @@ from tests.splits import ANN, BEN, CLEO, EVERYBODY, division, ids, item, owed, p
         (
             "percent",
             [*parts("percent", 100), *ids(BEN)],
-            ("/1/percent", "required", "This is required with the percent split."),
+            ("/1/percent", "required", "The percent split requires each participant's `percent`."),
         ),
-        ("percent", ids(ANN), ("/0/percent", "required", "This is required with the percent split.")),
-        ("percent", None, ("", "required", "The percent split requires these, each with its `percent`.")),
+        ("percent", ids(ANN), ("/0/percent", "required", "The percent split requires each participant's `percent`.")),
+        ("percent", None, ("", "required", "The percent split requires `participants`, with their `percent`.")),
         (
             "shares",
             parts("shares", 0, 0.0),
-            ("", "sum", "The shares come to 0: somebody needs a share that is more than that."),
+            ("", "sum", "All shares are 0: at least one must be more."),
         ),
-        ("shares", ids(ANN), ("/0/shares", "required", "This is required with the shares split.")),
-        ("shares", None, ("", "required", "The shares split requires these, each with its `shares`.")),
+        ("shares", ids(ANN), ("/0/shares", "required", "The shares split requires each participant's `shares`.")),
+        ("shares", None, ("", "required", "The shares split requires `participants`, with their `shares`.")),
         (
             "adjustment",
             parts("adjustment", 5, 5),
@@ -61,14 +61,22 @@ from tests.splits import ANN, BEN, CLEO, EVERYBODY, division, ids, item, owed, p
                 "An equal part is 7, so that `adjustment` must be at least -7; -12 was sent.",
             ),
         ),
-        ("adjustment", None, ("", "required", "The adjustment split requires these, each with its `adjustment`.")),
+        (
+            "adjustment",
+            None,
+            (
+                "",
+                "required",
+                "The adjustment split requires `participants`, with their `adjustment`, if they have one.",
+            ),
+        ),
         (
             "equal",
             parts("amount", 8),
             (
                 "/0/amount",
                 "not_in_split",
-                'The equal split makes this 9, and 8 was sent. Leave the amounts out, or send `"split": "exact"`.',
+                'The equal split makes this `amount` 9, and 8 was sent. Leave it out, or send `"split": "exact"`.',
             ),
         ),
         (
@@ -77,7 +85,7 @@ from tests.splits import ANN, BEN, CLEO, EVERYBODY, division, ids, item, owed, p
             (
                 "/1/amount",
                 "not_in_split",
-                'The percent split makes this 0, and 1 was sent. Leave the amounts out, or send `"split": "exact"`.',
+                'The percent split makes this `amount` 0, and 1 was sent. Leave it out, or send `"split": "exact"`.',
             ),
         ),
         (
@@ -130,7 +138,7 @@ def test_a_value_that_a_split_does_not_take_is_refused(split, name):
 @pytest.mark.parametrize("split", modes)
 def test_a_member_who_is_listed_twice_is_refused(split):
     twice = [each | VALUES[split] for each in ids(ANN, BEN, ANN)]
-    expected = ("repeated", "This member is already in the list.")
+    expected = ("repeated", f"{ANN} is in the list twice.")
     assert refusal(9, split, twice) == ("/participants/2/member_id", *expected)
     assert refusal(9, "itemised", items=[item(9, twice, split)]) == ("/items/0/participants/2/member_id", *expected)
 
@@ -153,7 +161,7 @@ def test_nobody_to_share_is_refused():
         ),
         (
             [{"member_id": ANN, "amount": 4}, {"member_id": ANN, "amount": 5}],
-            ("/payers/1/member_id", "repeated", "This member is already in the list."),
+            ("/payers/1/member_id", "repeated", f"{ANN} is in the list twice."),
         ),
     ],
 )
@@ -165,9 +173,9 @@ def test_payers_who_did_not_pay_the_amount_are_refused(payers, expected):
     ("sent", "pointer"),
     [
         ({"payer": "dan"}, "/payer"),
-        ({"payers": [{"member_id": ANN, "amount": 4}, {"member_id": "dan", "amount": 5}]}, "/payers"),
-        ({"participants": ids(ANN, "dan")}, "/participants"),
-        ({"split": "itemised", "items": [item(4), item(5, ids("dan"))]}, "/items/1/participants"),
+        ({"payers": [{"member_id": ANN, "amount": 4}, {"member_id": "dan", "amount": 5}]}, "/payers/1/member_id"),
+        ({"participants": ids(ANN, "dan")}, "/participants/1/member_id"),
+        ({"split": "itemised", "items": [item(4), item(5, ids("dan"))]}, "/items/1/participants/0/member_id"),
     ],
 )
 def test_who_is_not_allowed_is_refused_wherever_they_are_named(sent, pointer):
@@ -195,7 +203,7 @@ def test_what_only_a_bill_has_is_refused_elsewhere(split, name):
 
 @pytest.mark.parametrize("charges", [{}, {"tax": 1, "tip": 1, "discount": 1}])
 def test_a_bill_needs_items(charges):
-    expected = ("/items", "required", "The itemised split requires these, each with its `amount`.")
+    expected = ("/items", "required", "The itemised split requires `items`, each with its `amount`.")
     assert refusal(9, "itemised", **charges) == expected
 
 
@@ -269,13 +277,13 @@ def test_participants_of_a_bill_are_those_of_its_items_or_none():
     assert sent(parts("amount", 4, 6)) == (
         "/participants/1/amount",
         "not_in_split",
-        'The itemised split makes this 5, and 6 was sent. Leave the amounts out, or send `"split": "exact"`.',
+        'The itemised split makes this `amount` 5, and 6 was sent. Leave it out, or send `"split": "exact"`.',
     )
     assert sent(ids(ANN, CLEO)) == ("/participants/1/member_id", "not_in_split", f"{CLEO} is in none of the items.")
     assert sent(ids(ANN)) == (
         "/participants",
         "not_in_split",
-        "The items have 2 members, and 1 were sent. Leave `participants` out.",
+        "The items name 2 members, and `participants` names 1. Leave it out.",
     )
     assert sent(ids(ANN, ANN))[:2] == ("/participants/1/member_id", "repeated")
     assert sent(parts("percent", 50, 50)) == (

@@ -103,7 +103,7 @@ def test_values_of_the_split_before_are_refused_and_not_kept():
     with pytest.raises(Invalid, match="The equal split takes no `items`"):
         changed(BEFORE["itemised"], {"split": "equal", "items": BEFORE["itemised"].items})
     # Amounts of another split are not those of this one.
-    with pytest.raises(Invalid, match=r"The equal split makes this 450, and 200 was sent."):
+    with pytest.raises(Invalid, match=r"The equal split makes this `amount` 450, and 200 was sent."):
         changed(BEFORE["exact"], {"split": "equal", "participants": BEFORE["exact"].participants})
 
 
@@ -133,7 +133,7 @@ def test_one_of_the_charges_can_be_changed_or_taken_away():
     assert after.typed["items"] == BEFORE["itemised"].typed["items"]
     after = changed(BEFORE["itemised"], {"tax": None, "discount": 0}, amount=800)
     assert (after.tax, after.tip, after.discount) == (None, None, 0)
-    with pytest.raises(Invalid, match="The itemised split requires these"):
+    with pytest.raises(Invalid, match="The itemised split requires `items`"):
         changed(BEFORE["itemised"], {"items": None})
 
 

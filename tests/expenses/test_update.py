@@ -155,7 +155,7 @@ async def test_it_refuses_who_is_no_active_member_and_was_not_in_it(bob, flat, d
             with subtests.test(f"{place} {member_id}"):
                 problem = await change(flat, expense, 422, **{place: value})
                 assert [(each["pointer"], each["code"]) for each in problem["errors"]] == [
-                    (f"/{place}", "not_a_member")
+                    (f"/{place}" if place == "payer" else f"/{place}/0/member_id", "not_a_member")
                 ]
     assert await all_rows(db) == before
 
