@@ -226,6 +226,7 @@ class Ledger(RuleBasedStateMachine):
         found = [key for key, entry in self.model.entries.items() if entry.kind != "settlement"]
         # All is drawn in any case.
         is_sent_back, days = data.draw(st.booleans()), data.draw(st.integers(0, 100))
+        amount = data.draw(AMOUNTS)
         body = self.body(data, self.active)
         if not found:
             return
@@ -234,13 +235,15 @@ class Ledger(RuleBasedStateMachine):
         before = self.get(path)
         version = f'"{before["version"]}"'
         if is_sent_back:
-            # What was read can be sent back, with another day.
-            day = str(datetime.date(2024, 1, 1) + datetime.timedelta(days=days))
-            status, answer = self.client.call("PATCH", self.path + path, before | {"spent_on": day}, version)
+            # What was read can be sent back with another day, and another amount unless it follows from others.
+            sent = before | {"spent_on": str(datetime.date(2024, 1, 1) + datetime.timedelta(days=days))}
+            if before["split"] in {"equal", "percent", "shares"} and len(before["payers"]) == 1:
+                sent["amount"] = amount
+            status, answer = self.client.call("PATCH", self.path + path, sent, version)
             assert status == 200, answer
-            assert answer["participants"] == before["participants"]
-            self.model.entries[chosen].day = day
-            self.versions[chosen] = answer["version"]
+            if sent["amount"] == before["amount"]:
+                assert answer["participants"] == before["participants"]
+            self.remember(sent, answer, self.active)
             return
         # What the other way to split does not take must not be left from before.
         if "payers" not in body:
