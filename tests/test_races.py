@@ -40,8 +40,8 @@ def _no_turns(monkeypatch):
 
 @pytest.fixture
 def config(config):
-    # Every request of a race gets a connection.
-    return replace(config, pool_size=25, pool_wait_seconds=20)
+    # Every request of a race gets a connection, and waits at the lock until all of them do, on a slow machine as well.
+    return replace(config, pool_size=25, pool_wait_seconds=60, statement_seconds=60)
 
 
 def without(monkeypatch, name, replacements):
@@ -56,7 +56,7 @@ def without(monkeypatch, name, replacements):
 
 async def wait_for(db, count):
     """Return when so many connections wait for a lock."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             await db.execute("select pg_stat_clear_snapshot()")
             if await db.fetchval(WAITING) >= count:
