@@ -6,6 +6,7 @@ the OpenAPI document, and the route's label in metrics and logs.
 
 from service.auth import handlers as auth
 from service.balances import handlers as balances
+from service.changes import handlers as changes
 from service.currencies import handlers as currencies
 from service.expenses import handlers as expenses
 from service.me import handlers as me
@@ -53,6 +54,7 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/teams/{team_id}/balances", balances.get, "balances.get"),
     ("GET", "/v1/teams/{team_id}/debts", balances.debts, "balances.debts"),
     ("GET", "/v1/teams/{team_id}/balances/{member_id}", balances.explain, "balances.explain"),
+    ("GET", "/v1/teams/{team_id}/changes", changes.page, "changes.page"),
     ("GET", "/", ops.home, "ops.home"),
     ("GET", "/livez", ops.live, "ops.live"),
     ("GET", "/readyz", ops.ready, "ops.ready"),

@@ -174,6 +174,17 @@ limit = kind(
         "must be a whole number, at least 1",
     )
 )
+
+
+def whole(maximum: int) -> Kind:
+    wrong = ["", "-1", "-0", "+5", " 5", "5 ", "1.0", "1e2", "1_000", "٣", "0x10", "007", "five"]
+    too_large = [str(maximum + 1), str(2**64), "9" * 5000]
+    return kind(
+        dict.fromkeys(wrong, "must be a whole number, at least 0")
+        | dict.fromkeys(too_large, f"must be at most {maximum}")
+    )
+
+
 cursor = Kind(
     text(200).strings
     | dict.fromkeys(
@@ -406,6 +417,7 @@ QUERIES = {
         "/q": text(200),
         "/sort": choice("spent_on", "created_at"),
     },
+    "changes.page": {"/after": whole(10**18), "/limit": limit},
     "balances.get": {"/as_of": day},
     # In a currency that is none, a balance consists of nothing.
     "balances.explain": page

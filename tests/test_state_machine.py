@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import PASSWORD, running
+from tests.mirror import Mirror
 from tests.model import Entry, Model, exact_shares, fewest
 
 SEQUENCES = int(os.environ.get("FUZZ_SEQUENCES", "6"))
@@ -69,11 +70,18 @@ class Ledger(RuleBasedStateMachine):
         self.model = Model()
         self.has_tried = False
         self.versions: dict[str, int] = {}
+        self.mirror = Mirror(self.get)
 
     def get(self, path: str) -> Any:
         status, body = self.client.call("GET", self.path + path)
         assert status == 200, body
         return body
+
+    # --- the team
+
+    @rule(name=st.sampled_from(["Fuzz", "Fussy"]))
+    def rename(self, name: str) -> None:
+        assert self.client.call("PATCH", self.path, {"name": name})[0] == 200
 
     # --- members
 
@@ -386,6 +394,14 @@ class Ledger(RuleBasedStateMachine):
                 [self.team_id],
             ).fetchall()
         assert {tuple(row[:4]): (row[4], row[5]) for row in rows} == self.model.totals()
+
+    @invariant()
+    def a_client_that_follows_the_changes_has_what_the_lists_have(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        # In pages of several sizes: those of one step do not always fit on one.
+        self.mirror.follow(limit=1 + Ledger.steps % 3)
+        assert self.mirror.held() == self.mirror.listed()
 
 
 @pytest.fixture

@@ -106,6 +106,14 @@ class Output(Schema):
         unknown = EXCLUDE
 
 
+class AnyOf(fields.Raw):
+    """A field of an answer that is as one of some schemas says, or null."""
+
+    def __init__(self, schemas: list[type[Output]], **kwargs: Any) -> None:
+        super().__init__(required=True, **kwargs)
+        self.schemas = schemas
+
+
 class FieldError(Output):
     """Why one value was refused."""
 

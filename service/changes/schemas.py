@@ -1,0 +1,87 @@
+"""What changes look like."""
+
+from marshmallow import fields
+
+from service.expenses.schemas import Expense
+from service.members.schemas import Member
+from service.settlements.schemas import Settlement
+from service.teams.schemas import Team
+from service.web import examples
+from service.web.fields import Limit, Whole
+from service.web.schemas import AnyOf, Input, Output
+
+subjects = ["expense", "settlement", "member", "team"]
+verbs = ["create", "update", "delete"]
+revision_max = 10**18
+
+
+class ChangesQuery(Input):
+    """From where to follow a team."""
+
+    after = Whole(
+        revision_max,
+        load_default=0,
+        metadata={"description": "The revision up to which you have everything; 0 for all."},
+    )
+    limit = Limit()
+
+
+class TeamItself(Output):
+    """A team without what differs by who reads it: your membership, your balances, and the revision."""
+
+    example = {
+        name: value for name, value in Team.example.items() if name not in {"member_id", "role", "revision", "balances"}
+    }
+
+    team_id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    currency = fields.String(required=True)
+    time_zone = fields.String(required=True)
+    version = fields.Integer(required=True)
+    archived_at = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+
+
+class RecordedChange(Output):
+    """One write of a team."""
+
+    example = {
+        "revision": 12,
+        "at": examples.created_at,
+        "actor_id": examples.ann_id,
+        "action": "members.update",
+        "subject": "member",
+        "subject_id": examples.bob_id,
+        "after": Member.example,
+    }
+
+    revision = fields.Integer(required=True)
+    at = fields.DateTime(required=True)
+    actor_id = fields.UUID(required=True, metadata={"description": "The member who did it."})
+    action = fields.String(
+        required=True,
+        metadata={"enum": [f"{subject}s.{verb}" for subject in subjects for verb in verbs]},
+    )
+    subject = fields.String(required=True, metadata={"enum": subjects, "description": "What was written."})
+    subject_id = fields.UUID(required=True, metadata={"description": "Its id."})
+    after = AnyOf(
+        [Expense, Settlement, Member, TeamItself],
+        metadata={
+            "description": "It, as it was answered then; null if it was deleted. A member who left is still "
+            "there, with `left_at`."
+        },
+    )
+
+
+class Changes(Output):
+    """What was written to a team, oldest first."""
+
+    example = {"items": [RecordedChange.example], "revision": 12, "more": False}
+
+    items = fields.List(fields.Nested(RecordedChange), required=True)
+    revision = fields.Integer(
+        required=True, metadata={"description": "How far you may follow: the team's revision, or that of your leaving."}
+    )
+    more = fields.Boolean(
+        required=True, metadata={"description": "Whether more follows the last item: send its revision as `after`."}
+    )
