@@ -11,6 +11,8 @@ from service.auth.passwords import Passwords
 from service.auth.security import Security
 from service.auth.sessions import watch
 from service.auth.tokens import Tokens
+from service.changes.keys import WAITING
+from service.changes.waiting import waiting
 from service.config import Config
 from service.ops.keys import MONITOR
 from service.ops.monitor import monitoring
@@ -75,6 +77,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app.cleanup_ctx.append(partial(_security, config))
     app.cleanup_ctx.append(partial(_database, config))
     app.cleanup_ctx.append(_worker)
+    app.on_shutdown.append(_stop_waiting)
     return app
 
 
@@ -108,11 +111,18 @@ async def _database(config: Config, app: web.Application) -> AsyncIterator[None]
             metrics=metrics,
         ) as app[DB],
         watch(app[DB], access_token_seconds=config.access_token_seconds) as app[REVOCATIONS],
+        waiting(app[DB], metrics) as app[WAITING],
         monitoring(app[DB], audit_seconds=config.audit_seconds, metrics=metrics) as app[MONITOR],
     ):
+        app[LIFECYCLE].on_stop.append(app[WAITING].stop)
         tokens, revocations = app[SECURITY].tokens, app[REVOCATIONS]
         app[ACTOR_OF] = lambda token: revocations.admit(tokens.actor(token))
         yield
+
+
+async def _stop_waiting(app: web.Application) -> None:
+    """Answer the requests that wait, where nothing has drained the app before."""
+    app[WAITING].stop()
 
 
 async def _worker(app: web.Application) -> AsyncIterator[None]:

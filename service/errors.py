@@ -26,6 +26,7 @@
   - SumTooLarge           422
   - PreconditionRequired  428
   - TooManyAttempts       429   + Retry-After
+  - TooManyWaiting        429   + Retry-After
   - HeadersTooLarge       431
   - InternalError         500
   - Unavailable           503   + Retry-After
@@ -231,6 +232,18 @@ class TooManyAttempts(Refusal):
         )
 
 
+class TooManyWaiting(Refusal):
+    """Too many requests of this account wait for changes. Let one be answered before you send another with `wait`."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, waiting_max: int) -> None:
+        super().__init__(
+            f"{waiting_max} requests of this account wait already. Let one be answered first, or ask without `wait`.",
+            headers={"Retry-After": "1"},
+        )
+
+
 class HeadersTooLarge(Refusal):
     """The address or the headers are larger than the service accepts."""
 
@@ -256,6 +269,7 @@ Reason = Literal[
     "resources",
     "conflict",
     "logins",
+    "waiting",
     "migration",
     "stopping",
 ]

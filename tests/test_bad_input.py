@@ -417,7 +417,7 @@ QUERIES = {
         "/q": text(200),
         "/sort": choice("spent_on", "created_at"),
     },
-    "changes.page": {"/after": whole(10**18), "/limit": limit},
+    "changes.page": {"/after": whole(10**18), "/limit": limit, "/wait": whole(60)},
     "balances.get": {"/as_of": day},
     # In a currency that is none, a balance consists of nothing.
     "balances.explain": page

@@ -13,6 +13,8 @@ from service.web.schemas import AnyOf, Input, Output
 subjects = ["expense", "settlement", "member", "team"]
 verbs = ["create", "update", "delete"]
 revision_max = 10**18
+# Balancers and proxies wait for an answer at least as long.
+wait_seconds_max = 60
 
 
 class ChangesQuery(Input):
@@ -24,6 +26,11 @@ class ChangesQuery(Input):
         metadata={"description": "The revision up to which you have everything; 0 for all."},
     )
     limit = Limit()
+    wait = Whole(
+        wait_seconds_max,
+        load_default=0,
+        metadata={"description": "If there is nothing yet, how many seconds to wait for something."},
+    )
 
 
 class TeamItself(Output):

@@ -35,6 +35,8 @@ ACTOR: web.RequestKey[Actor] = web.RequestKey("actor", Actor)
 BODY: web.RequestKey[dict[str, Any]] = web.RequestKey("body", dict)
 QUERY: web.RequestKey[dict[str, Any]] = web.RequestKey("query", dict)
 VERSIONS: web.RequestKey[list[int] | None] = web.RequestKey("versions", object)  # type: ignore[arg-type]
+# Called when the client of a request that waits is gone.
+GONE: web.RequestKey[Callable[[], object]] = web.RequestKey("gone", Callable)  # type: ignore[arg-type]
 # Set where a request is refused before it can be read.
 REFUSED: web.RequestKey[Refusal] = web.RequestKey("refused", Refusal)
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
