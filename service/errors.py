@@ -17,6 +17,7 @@
       - ExternalIdTaken         + existing, existing_is_deleted
       - NotInPlan
       - IsSettlement            + existing
+      - TooManyTeams
   - PreconditionFailed    412
   - TooLarge              413
   - UnsupportedMediaType  415   + Accept
@@ -168,6 +169,10 @@ class IsSettlement(Conflict):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"This is a settlement. Change and delete it at {path}.", existing=path)
+
+
+class TooManyTeams(Conflict):
+    """You are or were in more teams than can be followed together. Follow each by its own `changes`."""
 
 
 class PreconditionFailed(Refusal):

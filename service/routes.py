@@ -28,6 +28,7 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/me", me.get, "me.get"),
     ("PATCH", "/v1/me", me.update, "me.update"),
     ("GET", "/v1/me/balances", me.balances, "me.balances"),
+    ("GET", "/v1/me/changes", changes.mine, "changes.mine"),
     ("GET", "/v1/currencies", currencies.page, "currencies.page"),
     ("POST", "/v1/teams", teams.create, "teams.create"),
     ("GET", "/v1/teams", teams.page, "teams.page"),

@@ -417,6 +417,17 @@ QUERIES = {
         "/q": text(200),
         "/sort": choice("spent_on", "created_at"),
     },
+    "changes.mine": {
+        "/after": Kind(
+            text(8000).strings
+            | dict.fromkeys(
+                ["x", "!!!", "é" * 10, "A" * 199, "bnVsbA", "AQ==", "AQA", "AR", "ARAaWzwNEHw-mkE_bSuOHAGM"],
+                "not the `next` of an answer",
+            )
+        ),
+        "/limit": limit,
+        "/wait": whole(60),
+    },
     "changes.page": {"/after": whole(10**18), "/limit": limit, "/wait": whole(60)},
     "balances.get": {"/as_of": day},
     # In a currency that is none, a balance consists of nothing.

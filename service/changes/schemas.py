@@ -1,7 +1,11 @@
 """What changes look like."""
 
-from marshmallow import fields
+from typing import Any
 
+from marshmallow import fields, post_load
+
+from service.changes.cursor import decoded
+from service.errors import Invalid
 from service.expenses.schemas import Expense
 from service.members.schemas import Member
 from service.settlements.schemas import Settlement
@@ -9,6 +13,7 @@ from service.teams.schemas import Team
 from service.web import examples
 from service.web.fields import Limit, Whole
 from service.web.schemas import AnyOf, Input, Output
+from service.web.text import Text
 
 subjects = ["expense", "settlement", "member", "team"]
 verbs = ["create", "update", "delete"]
@@ -17,7 +22,18 @@ revision_max = 10**18
 wait_seconds_max = 60
 
 
-class ChangesQuery(Input):
+class FollowingQuery(Input):
+    """How much to read, and how long to wait for it."""
+
+    limit = Limit()
+    wait = Whole(
+        wait_seconds_max,
+        load_default=0,
+        metadata={"description": "If there is nothing yet, how many seconds to wait for something."},
+    )
+
+
+class ChangesQuery(FollowingQuery):
     """From where to follow a team."""
 
     after = Whole(
@@ -25,12 +41,23 @@ class ChangesQuery(Input):
         load_default=0,
         metadata={"description": "The revision up to which you have everything; 0 for all."},
     )
-    limit = Limit()
-    wait = Whole(
-        wait_seconds_max,
-        load_default=0,
-        metadata={"description": "If there is nothing yet, how many seconds to wait for something."},
-    )
+
+
+class OwnChangesQuery(FollowingQuery):
+    """From where to follow all teams."""
+
+    after = Text(1, 8000, metadata={"description": "The `next` of the previous answer."})
+
+    @post_load
+    def read_position(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Replace the cursor by what it stands for. Raises Invalid for a malformed one."""
+        after = data.get("after")
+        try:
+            data["after"] = {} if after is None else decoded(after)
+        except ValueError:
+            detail = "This is not the `next` of an answer to you."
+            raise Invalid.at("/after", "not_a_cursor", detail, place="query") from None
+        return data
 
 
 class TeamItself(Output):
@@ -92,3 +119,27 @@ class Changes(Output):
     more = fields.Boolean(
         required=True, metadata={"description": "Whether more follows the last item: send its revision as `after`."}
     )
+
+
+class OwnRecordedChange(RecordedChange):
+    """One write of one of your teams."""
+
+    example = {"team_id": examples.team_id} | RecordedChange.example
+
+    team_id = fields.UUID(required=True)
+
+
+class OwnChanges(Output):
+    """What was written to your teams: team by team, in each the oldest first."""
+
+    example = {
+        "items": [OwnRecordedChange.example],
+        "revision": 31,
+        "more": False,
+        "next": "ARAaWzwNEHw-mkE_bSuOHAEM",
+    }
+
+    items = fields.List(fields.Nested(OwnRecordedChange), required=True)
+    revision = fields.Integer(required=True, metadata={"description": "How many writes there are that you may see."})
+    more = fields.Boolean(required=True, metadata={"description": "Whether there is more: send `next` as `after`."})
+    next = fields.String(required=True, metadata={"description": "The position behind this, for `after`."})

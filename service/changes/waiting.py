@@ -28,13 +28,13 @@ ends = ("changed", "time", "stopping")
 
 
 class Answer(NamedTuple):
-    """What there is now. Where that is nothing new, `seen` has the revisions beyond which there is something, by team.
+    """What there is now. If that is nothing new, `seen` has the revisions beyond which there is something, by team.
 
     `memberships` has the state of the account's memberships, where a new one is something as well.
     """
 
     record: Any
-    seen: dict[str, int]
+    seen: dict[str, int] | None
     memberships: str | None = None
 
 
@@ -74,19 +74,35 @@ class Waiting:
         this process has, and what `ask` raises.
         """
         answer = await ask()
-        if not seconds or not answer.seen or self.stopping:
+        if not seconds or answer.seen is None or self.stopping:
             return answer.record
         deadline = asyncio.get_running_loop().time() + seconds
         with self._place(account) as waiter:
-            is_time = False
-            while answer.seen and not is_time and not self.stopping:
+            end = ""
+            while not end:
                 self._expect(waiter, answer)
-                is_time = not await _woken(waiter, deadline)
+                end = await self._end(waiter, deadline)
                 async with self.turns:
                     waiter.woken.clear()
                     answer = await ask()
-            self.ended.count("changed" if not answer.seen else "time" if is_time else "stopping")
+                if answer.seen is None:
+                    end = "changed"
+            self.ended.count(end)
         return answer.record
+
+    async def _end(self, waiter: Waiter, deadline: float) -> str:
+        """Wait until something wakes a waiter. Return what ends its waiting, or nothing if there may be something."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await waiter.woken.wait()
+        except TimeoutError:
+            return "time"
+        finally:
+            if spent := current_spent.get():
+                spent.held_seconds += loop.time() - started
+        return "stopping" if self.stopping else ""
 
     def wake(self, team_id: str) -> None:
         """Wake whoever waits for a team: something was committed."""
@@ -125,10 +141,11 @@ class Waiting:
 
         What was committed between the answer and now wakes nobody at once; the next look finds it.
         """
-        self._forget(waiter, waiter.seen.keys() - answer.seen.keys())
-        for team_id in answer.seen.keys() - waiter.seen.keys():
+        seen = answer.seen or {}
+        self._forget(waiter, waiter.seen.keys() - seen.keys())
+        for team_id in seen.keys() - waiter.seen.keys():
             self.by_team.setdefault(team_id, set()).add(waiter)
-        waiter.seen, waiter.memberships = answer.seen, answer.memberships
+        waiter.seen, waiter.memberships = seen, answer.memberships
 
     def _forget(self, waiter: Waiter, team_ids: Iterable[str]) -> None:
         for team_id in team_ids:
@@ -157,21 +174,6 @@ class Waiting:
                 # The log has said why, once a second is enough.
                 await asyncio.sleep(unavailable_seconds)
             await asyncio.sleep(look_seconds)
-
-
-async def _woken(waiter: Waiter, deadline: float) -> bool:
-    """Wait until something wakes a waiter. Return whether it did, before the deadline."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    try:
-        async with asyncio.timeout_at(deadline):
-            await waiter.woken.wait()
-    except TimeoutError:
-        return False
-    finally:
-        if spent := current_spent.get():
-            spent.held_seconds += loop.time() - started
-    return True
 
 
 @asynccontextmanager
