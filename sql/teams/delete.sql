@@ -18,6 +18,7 @@ verdict as (
         actors.role,
         teams.version,
         balance.balances,
+        to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record,
         case
             when actors.role <> 'owner' then 'owners-only'
             when balance.balances is not null and not :keep_balance then 'open-balance'
@@ -45,13 +46,14 @@ team as (
 ),
 
 history as (
-    insert into revisions (team_id, revision, actor_id, action, subject_id)
+    insert into revisions (team_id, revision, actor_id, action, subject_id, before)
     select
         :team_id,
         :revision,
         verdict.member_id,
         'teams.delete',
-        team.team_id
+        team.team_id,
+        verdict.record
     from team
     cross join verdict
 )
