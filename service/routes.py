@@ -9,6 +9,7 @@ from service.balances import handlers as balances
 from service.changes import handlers as changes
 from service.currencies import handlers as currencies
 from service.expenses import handlers as expenses
+from service.history import handlers as history
 from service.me import handlers as me
 from service.members import handlers as members
 from service.ops import handlers as ops
@@ -56,6 +57,12 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/teams/{team_id}/debts", balances.debts, "balances.debts"),
     ("GET", "/v1/teams/{team_id}/balances/{member_id}", balances.explain, "balances.explain"),
     ("GET", "/v1/teams/{team_id}/changes", changes.page, "changes.page"),
+    ("GET", "/v1/teams/{team_id}/expenses/{expense_id}/history", history.expense, "history.expense"),
+    ("GET", "/v1/teams/{team_id}/settlements/{settlement_id}/history", history.settlement, "history.settlement"),
+    ("GET", "/v1/teams/{team_id}/members/{member_id}/history", history.member, "history.member"),
+    ("GET", "/v1/teams/{team_id}/history", history.team, "history.team"),
+    ("GET", "/v1/teams/{team_id}/activity", history.activity, "history.activity"),
+    ("PUT", "/v1/teams/{team_id}/activity/read", history.read, "history.read"),
     ("GET", "/", ops.home, "ops.home"),
     ("GET", "/livez", ops.live, "ops.live"),
     ("GET", "/readyz", ops.ready, "ops.ready"),

@@ -112,6 +112,7 @@ WRITES = {
     "expenses.create": ({"description": "Lunch", "amount": 1}, None),
     "expenses.update": ({"amount": 1}, "required"),
     "expenses.delete": (None, "required"),
+    "history.read": ({"revision": 1}, None),
     "settlements.create": ({"from": NOBODY, "to": OTHERS, "amount": 1}, None),
     "settlements.update": ({"amount": 1}, "required"),
     "settlements.delete": (None, "required"),

@@ -99,32 +99,39 @@ class Created(Ok):
 class Page(Answer):
     """200 with a page of records, and the next page's address in a Link header (RFC 8288).
 
-    The handler returns up to one record more than the query's `limit`; `by` is the field with the records' ids.
+    The handler returns up to one record more than the query's `limit`; `by` is the field with the records' ids. With
+    `beside`, a page has these fields, too: the handler returns the records and a mapping with them.
     """
 
-    def __init__(self, schema: type[Schema], *, by: str) -> None:
+    def __init__(
+        self, schema: type[Schema], *, by: str, name: str = "", beside: Mapping[str, fields.Field[Any]] | None = None
+    ) -> None:
         self.by = by
+        self.beside = dict(beside or {})
         self.pick = _picker(schema)
         # Marshmallow declares no attributes of its own for it.
         listing: Any = Output.from_dict(
             {
                 "items": fields.List(fields.Nested(schema), required=True),
                 "next": fields.String(required=True, allow_none=True),
+                **self.beside,
             },
-            name=f"{schema.__name__}s",
+            name=name or f"{schema.__name__}s",
         )
         if example := getattr(schema, "example", None):
-            listing.example = {"items": [example], "next": None}
+            others = {each: field.metadata["example"] for each, field in self.beside.items()}
+            listing.example = {"items": [example], "next": None} | others
         self.schema = listing
 
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the page as JSON."""
-        items, cursor = cut(result, request[QUERY], self.by)
+        records, others = result if self.beside else (result, {})
+        items, cursor = cut(records, request[QUERY], self.by)
         headers = {}
         if cursor:
             following = request.app[PUBLIC_URL] + str(request.rel_url.update_query(after=cursor))
             headers["Link"] = f'<{following}>; rel="next"'
-        return _json({"items": items, "next": cursor}, self.status, headers, self.pick)
+        return _json({"items": items, "next": cursor, **others}, self.status, headers, self.pick)
 
     def documented(self) -> dict[str, Any]:
         """Return the schema and the header."""

@@ -19,17 +19,29 @@ from service.web.text import Text
 first_id = "00000000-0000-0000-0000-000000000000"
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
+# More than a team will ever have; PostgreSQL's bigint has room for it.
+revision_max = 2**63 - 1
+
+
+def _revision(key: Any) -> int:
+    if type(key) is not int or not 0 <= key <= revision_max:
+        raise ValueError(key)
+    return key
+
+
 # Keys before all rows in descending order.
 start_keys: dict[str, Any] = {
     "spent_on": datetime.date.max,
     "settled_on": datetime.date.max,
     "created_at": datetime.datetime.max.replace(tzinfo=datetime.UTC),
+    "revision": revision_max,
     "id": None,
 }
 parsers: dict[str, Callable[[Any], Any]] = {
     "spent_on": datetime.date.fromisoformat,
     "settled_on": datetime.date.fromisoformat,
     "created_at": lambda key: datetime.datetime.fromisoformat(key).astimezone(datetime.UTC),
+    "revision": _revision,
     "id": lambda _: None,
 }
 

@@ -13,6 +13,7 @@ BODIES = {
     "members.update": {"name": "Guest"},
     "expenses.create": {"description": "Late", "amount": 1},
     "expenses.update": {"amount": 1},
+    "history.read": {"revision": 1},
     "settlements.create": {"from": NOBODY, "to": OTHERS, "amount": 1},
     "settlements.update": {"amount": 1},
     "settlements.transfer": {"from": NOBODY, "to": OTHERS, "amount": 1, "currency": "EUR"},
