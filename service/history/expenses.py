@@ -91,7 +91,13 @@ def _payers(before: Shown, after: Shown, names: Names) -> list[str]:
     old, new = _amounts(before, "payers"), _amounts(after, "payers")
     word = "received" if after.get("kind") == "income" else "paid"
     if len(old) == len(new) == 1 and old.keys() != new.keys():
-        return [setting(f"who {word}", named(list(old), names), named(list(new), names))]
+        return [
+            setting(
+                "who received it" if word == "received" else "who paid",
+                named(list(old), names),
+                named(list(new), names),
+            )
+        ]
     phrases = []
     if left := [each for each in old if each not in new]:
         phrases.append(f"removed {named(left, names)} from those who {word}")
@@ -113,7 +119,7 @@ def _each(
 
     `values` and `words` are of the sides: each member's value, and how to say it; `many` takes the number of members.
     """
-    changed = [each for each in values[0] if each in values[1] and values[0][each] != values[1][each]]
+    changed = [each for each in values[0] if each in values[1] and (values[0][each] or 0) != (values[1][each] or 0)]
     if len(changed) > told_max:
         return [f"changed {many.format(len(changed))}"]
     return [setting(label(each), words[0](values[0][each]), words[1](values[1][each])) for each in changed]
