@@ -1,4 +1,4 @@
--- depends: 0020.lists-of-all-kinds
+-- depends: 0022.shown-changes
 -- transactional: false
 
 -- The history of one subject, and the filters of a team's activity, each newest first.
