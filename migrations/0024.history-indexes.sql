@@ -1,4 +1,4 @@
--- depends: 0022.shown-changes
+-- depends: 0023.actors-revision
 -- transactional: false
 
 -- The history of one subject, and the filters of a team's activity, each newest first.

@@ -21,6 +21,7 @@ from service.process.descriptors import room
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.routes import probes, routes
+from service.teams import service as teams
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import measure_process
 from service.web import openapi
@@ -33,6 +34,7 @@ from service.web.keys import (
     LIFECYCLE,
     METRICS,
     PUBLIC_URL,
+    TEAM_STATE,
     TRAFFIC,
     TRUSTED_PROXIES,
     UNLOGGED,
@@ -53,6 +55,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app[TRUSTED_PROXIES] = config.trusted_proxies
     app[METRICS] = metrics = Metrics(worker.name if worker else "")
     app[TRAFFIC] = Traffic(metrics)
+    app[TEAM_STATE] = teams.state
     app[UNLOGGED] = frozenset() if config.log_probes else probes
     measure_process(metrics)
     app[WORKER] = worker

@@ -1,9 +1,8 @@
 """Balances over HTTP."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
+from service.access import Listed
 from service.balances import service
 from service.balances.schemas import BalancePart, Balances, BalancesQuery, Debts, ExplainQuery
 from service.errors import NotFound
@@ -23,8 +22,8 @@ async def get(request: web.Request, team_id: str) -> Record:
     return await service.get(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 
 
-@endpoint(Page(BalancePart, by="expense_id"), query=ExplainQuery, refuses=(NotFound,))
-async def explain(request: web.Request, team_id: str, member_id: str) -> Sequence[Record]:
+@endpoint(Page(BalancePart, by="expense_id", etag="revision"), query=ExplainQuery, refuses=(NotFound,))
+async def explain(request: web.Request, team_id: str, member_id: str) -> Listed:
     """List what a member's balances consist of, newest first.
 
     The first `balance` in each currency is the member's net, as in the list of balances; each is the sum of its own

@@ -1,7 +1,6 @@
 """The use cases of balances."""
 
 import datetime
-from collections.abc import Sequence
 
 from service import access
 from service.actor import Actor
@@ -32,7 +31,7 @@ async def explain(
     currency: str | None,
     limit: int,
     after: tuple[datetime.date, str],
-) -> Sequence[Record]:
+) -> access.Listed:
     """Return what a member's balances consist of after the position `after`, newest first.
 
     That is up to `limit` entries, and one more if there are more. A currency that is None is all of them.
@@ -48,7 +47,7 @@ async def explain(
         after_id=after_id,
         size=limit + 1,
     )
-    found = await access.listed(db, actor, team_id, rows)
+    found, beside = await access.listed(rows, "expense_id")
     if not found:
         await members.get(db, actor, team_id, member_id)
-    return found
+    return found, beside

@@ -1,9 +1,8 @@
 """Expenses over HTTP."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
+from service.access import Listed
 from service.errors import Conflict, ExternalIdTaken, Forbidden, IsSettlement, NotFound, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, ExpensesQuery, NewExpense
@@ -30,8 +29,8 @@ async def create(request: web.Request, team_id: str) -> Record:
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY], **request[QUERY])
 
 
-@endpoint(Page(Expense, by="expense_id"), query=ExpensesQuery, refuses=(NotFound,))
-async def page(request: web.Request, team_id: str) -> Sequence[Record]:
+@endpoint(Page(Expense, by="expense_id", etag="revision"), query=ExpensesQuery, refuses=(NotFound,))
+async def page(request: web.Request, team_id: str) -> Listed:
     """List a team's expenses, newest first.
 
     To see every expense exactly once while others write, sort by `created_at`.

@@ -1,8 +1,5 @@
 """History over HTTP."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from aiohttp import web
 
 from service.errors import NotFound
@@ -12,25 +9,25 @@ from service.web.answers import NoContent, Page
 from service.web.endpoint import endpoint
 from service.web.keys import ACTOR, BODY, DB, QUERY
 
-versions = Page(Version, by="subject_id")
+versions = Page(Version, by="subject_id", etag="revision")
 
 
 @endpoint(versions, query=HistoryQuery, refuses=(NotFound,))
-async def expense(request: web.Request, team_id: str, expense_id: str) -> Sequence[dict[str, Any]]:
+async def expense(request: web.Request, team_id: str, expense_id: str) -> service.Told:
     """List the versions of an expense or an income, newest first, also of a deleted one."""
     limit, after = _position(request)
     return await service.expense(request.app[DB], request[ACTOR], team_id, expense_id, limit=limit, after=after)
 
 
 @endpoint(versions, query=HistoryQuery, refuses=(NotFound,))
-async def settlement(request: web.Request, team_id: str, settlement_id: str) -> Sequence[dict[str, Any]]:
+async def settlement(request: web.Request, team_id: str, settlement_id: str) -> service.Told:
     """List the versions of a settlement, newest first, also of a deleted one."""
     limit, after = _position(request)
     return await service.settlement(request.app[DB], request[ACTOR], team_id, settlement_id, limit=limit, after=after)
 
 
 @endpoint(versions, query=HistoryQuery, refuses=(NotFound,))
-async def member(request: web.Request, team_id: str, member_id: str) -> Sequence[dict[str, Any]]:
+async def member(request: web.Request, team_id: str, member_id: str) -> service.Told:
     """List the versions of a member, active or former, newest first.
 
     The first owner came with the team, whose history tells of that.
@@ -40,16 +37,18 @@ async def member(request: web.Request, team_id: str, member_id: str) -> Sequence
 
 
 @endpoint(versions, query=HistoryQuery, refuses=(NotFound,))
-async def team(request: web.Request, team_id: str) -> Sequence[dict[str, Any]]:
+async def team(request: web.Request, team_id: str) -> service.Told:
     """List the versions of the team itself, newest first: its name, currency and time zone, and its archiving."""
     limit, after = _position(request)
     return await service.team(request.app[DB], request[ACTOR], team_id, limit=limit, after=after)
 
 
 @endpoint(
-    Page(Version, by="subject_id", name="Activity", beside={"read": marker}), query=ActivityQuery, refuses=(NotFound,)
+    Page(Version, by="subject_id", name="Activity", beside={"read": marker}, etag="revision.read"),
+    query=ActivityQuery,
+    refuses=(NotFound,),
 )
-async def activity(request: web.Request, team_id: str) -> tuple[Sequence[dict[str, Any]], dict[str, Any]]:
+async def activity(request: web.Request, team_id: str) -> service.Told:
     """List everything that was written to the team, newest first, with a sentence for each.
 
     What is above `read` is unread.

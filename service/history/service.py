@@ -16,9 +16,11 @@ from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
 
 Items = Sequence[dict[str, Any]]
+# A page of items, and the team's `revision` and the actor's marker `read` from before them.
+Told = tuple[Items, Record]
 
 
-async def expense(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, limit: int, after: int) -> Items:
+async def expense(db: Connectable, actor: Actor, team_id: str, expense_id: str, *, limit: int, after: int) -> Told:
     """Return the versions of an expense, live or deleted, below the revision `after`, newest first.
 
     Up to `limit` are returned, and one more if there are more. Raises NotFound.
@@ -28,24 +30,25 @@ async def expense(db: Connectable, actor: Actor, team_id: str, expense_id: str, 
 
 async def settlement(
     db: Connectable, actor: Actor, team_id: str, settlement_id: str, *, limit: int, after: int
-) -> Items:
+) -> Told:
     """Return the versions of a settlement, as `expense` does."""
     return await _versions(db, actor, team_id, "settlements", settlement_id, limit=limit, after=after)
 
 
-async def member(db: Connectable, actor: Actor, team_id: str, member_id: str, *, limit: int, after: int) -> Items:
+async def member(db: Connectable, actor: Actor, team_id: str, member_id: str, *, limit: int, after: int) -> Told:
     """Return the versions of a member, active or former, as `expense` does."""
     return await _versions(db, actor, team_id, "members", member_id, limit=limit, after=after)
 
 
-async def team(db: Connectable, actor: Actor, team_id: str, *, limit: int, after: int) -> Items:
+async def team(db: Connectable, actor: Actor, team_id: str, *, limit: int, after: int) -> Told:
     """Return the versions of the team itself, as `expense` does."""
     return await _versions(db, actor, team_id, "teams", team_id, limit=limit, after=after)
 
 
 async def _versions(
     db: Connectable, actor: Actor, team_id: str, feature: str, subject_id: str, *, limit: int, after: int
-) -> Items:
+) -> Told:
+    state = access.found(await queries.teams.state(db, team_id=team_id, user_id=actor.user_id))
     rows = queries.history.activity_of_subject(
         db,
         team_id=team_id,
@@ -62,13 +65,13 @@ async def _versions(
         size=limit + 1,
     )
     found = [row async for row in rows]
-    if not found:
-        await access.require(db, actor, team_id)
-        if feature != "teams" and not await queries.history.is_known(
-            db, team_id=team_id, user_id=actor.user_id, feature=feature, subject_id=subject_id
-        ):
-            raise NotFound(f"There is no such {subjects[feature]}.")
-    return await _told(db, actor, team_id, found)
+    # The team itself is there; without revisions, it is that of an early release.
+    is_known = found or feature == "teams"
+    if not is_known and not await queries.history.is_known(
+        db, team_id=team_id, user_id=actor.user_id, feature=feature, subject_id=subject_id
+    ):
+        raise NotFound(f"There is no such {subjects[feature]}.")
+    return await _told(db, actor, team_id, found), state
 
 
 async def activity(
@@ -84,7 +87,7 @@ async def activity(
     subject_id: str | None = None,
     from_day: datetime.date | None = None,
     to_day: datetime.date | None = None,
-) -> tuple[Items, dict[str, Any]]:
+) -> Told:
     """Return what was written to a team below the revision `after`, newest first, and the actor's marker as `read`.
 
     Up to `limit` items are returned, and one more if there are more. A filter that is None does not filter. Each
@@ -117,7 +120,7 @@ async def activity(
     else:
         rows = queries.history.activity(db, **asked)
     found = [row async for row in rows]
-    return await _told(db, actor, team_id, found), {"read": reader["read"]}
+    return await _told(db, actor, team_id, found), reader
 
 
 async def _told(db: Connectable, actor: Actor, team_id: str, rows: Sequence[Record]) -> Items:

@@ -1,10 +1,10 @@
 """Settlements over HTTP."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
+from service.access import Listed
 from service.errors import ExternalIdTaken, Forbidden, NotFound, NotInPlan, SumTooLarge, TeamArchived
 from service.ledger import NotAMember, UnknownCurrency
 from service.postgres.pool import Record
@@ -37,8 +37,8 @@ async def create(request: web.Request, team_id: str) -> Record:
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY], **request[QUERY])
 
 
-@endpoint(Page(Settlement, by="settlement_id"), query=SettlementsQuery, refuses=(NotFound,))
-async def page(request: web.Request, team_id: str) -> Sequence[Record]:
+@endpoint(Page(Settlement, by="settlement_id", etag="revision"), query=SettlementsQuery, refuses=(NotFound,))
+async def page(request: web.Request, team_id: str) -> Listed:
     """List a team's settlements, newest first.
 
     To see every settlement exactly once while others write, sort by `created_at`.

@@ -39,6 +39,15 @@ async def get(db: Connectable, actor: Actor, team_id: str) -> Record:
     return access.found(await queries.teams.get(db, team_id=team_id, user_id=actor.user_id))
 
 
+async def state(db: Connectable, actor: Actor, team_id: str) -> Record | None:
+    """Return what tags of answers about a team are made of: its `revision` and `version`, and the actor's `read`.
+
+    None for an account that is not in the team.
+    """
+    found: Record | None = await queries.teams.state(db, team_id=team_id, user_id=actor.user_id)
+    return found
+
+
 async def update(
     db: Connectable,
     actor: Actor,

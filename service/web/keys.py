@@ -7,7 +7,7 @@ from aiohttp import web
 
 from service.actor import Actor
 from service.errors import Refusal
-from service.postgres.pool import Database
+from service.postgres.pool import Database, Record
 from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.telemetry.metrics import Metrics
@@ -28,6 +28,9 @@ LIFECYCLE: web.AppKey[Lifecycle] = web.AppKey("lifecycle", Lifecycle)
 DB: web.AppKey[Database] = web.AppKey("db", Database)
 # Returns the actor of an access token. Raises Unauthenticated if the token is not valid now.
 ACTOR_OF: web.AppKey[Callable[[str], Actor]] = web.AppKey("actor_of", Callable)  # type: ignore[arg-type]
+# Returns the fields that tags of answers about a team are made of, or None for an actor who is not in the team.
+TeamState = Callable[[Database, Actor, str], Awaitable[Record | None]]
+TEAM_STATE: web.AppKey[TeamState] = web.AppKey("team_state", Callable)  # type: ignore[arg-type]
 WORKER: web.AppKey[Worker | None] = web.AppKey("worker", Worker | None)  # type: ignore[arg-type]
 DOCUMENT: web.AppKey[bytes] = web.AppKey("document", bytes)
 

@@ -4,6 +4,7 @@
 -- and their times are those when the transactions began, which waited for less than an hour.
 select
     members.read_revision as read,
+    teams.revision,
     teams.time_zone,
     coalesce(
         (
