@@ -34,7 +34,7 @@ async def page(request: web.Request) -> web.Response:
     """Return the first page of a team's expenses, or 304 if the client has it."""
     team_id, limit = request.match_info["team_id"], int(request.query["limit"])
     if sent := request.headers.get("If-None-Match"):
-        state = await request.app[pool_key].fetchrow(queries.teams.state.sql, team_id, user_id)
+        state: Any = await request.app[pool_key].fetchrow(queries.teams.state.sql, team_id, user_id)
         if sent == f'"{state["revision"]}"':
             return web.Response(status=304, headers={"ETag": sent})
     rows = await request.app[pool_key].fetch(
@@ -69,7 +69,7 @@ async def changes(request: web.Request) -> web.Response:
     """Return what was written to a team after a revision."""
     parameters = {name: int(request.query[name]) for name in ("after", "limit")}
     given = {"team_id": request.match_info["team_id"], "user_id": user_id, "size": parameters["limit"]} | parameters
-    record = await request.app[pool_key].fetchrow(queries.changes.page.sql, *arguments("changes.page", **given))
+    record: Any = await request.app[pool_key].fetchrow(queries.changes.page.sql, *arguments("changes.page", **given))
     return _json({name: record[name] for name in ("items", "revision", "more")})
 
 

@@ -23,7 +23,7 @@ asked_for_number = 100
 
 
 class Instance(NamedTuple):
-    """Who is in all teams; the team that is read, with its revision and some expenses; the long one; those written to."""
+    """Who is in all teams; the team that is read, its revision and some expenses; the long one; those written to."""
 
     user_id: str
     read_team: str
