@@ -56,6 +56,7 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/teams/{team_id}/balances", balances.get, "balances.get"),
     ("GET", "/v1/teams/{team_id}/debts", balances.debts, "balances.debts"),
     ("GET", "/v1/teams/{team_id}/balances/{member_id}", balances.explain, "balances.explain"),
+    ("GET", "/v1/teams/{team_id}/statement", balances.statement, "balances.statement"),
     ("GET", "/v1/teams/{team_id}/changes", changes.page, "changes.page"),
     ("GET", "/v1/teams/{team_id}/expenses/{expense_id}/history", history.expense, "history.expense"),
     ("GET", "/v1/teams/{team_id}/settlements/{settlement_id}/history", history.settlement, "history.settlement"),

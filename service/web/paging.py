@@ -54,6 +54,8 @@ class PageQuery(Input):
     """
 
     start_id: ClassVar[str] = last_id
+    # Where the list begins, unless its order is descending.
+    start_key: ClassVar[Any] = None
     # What a list without a choice of `sort` is ordered by.
     order: ClassVar[str] = "id"
 
@@ -67,7 +69,8 @@ class PageQuery(Input):
             data["sort"] = self.order
         sort = data.get("sort", "id")
         after = data.get("after")
-        data["after"] = (start_keys[sort], self.start_id) if after is None else _read(after, sort)
+        start = (self.start_key or start_keys[sort], self.start_id)
+        data["after"] = start if after is None else _read(after, sort)
         return data
 
 
