@@ -22,6 +22,7 @@ from service.errors import (
     LastOwner,
     NotFound,
     OpenBalance,
+    PeriodClosed,
     PreconditionFailed,
     Refusal,
     TeamArchived,
@@ -105,6 +106,11 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
         "Only an owner, an admin or the member who recorded it can do this."
     ),
     "owners-name-owners": lambda _: Forbidden("Only an owner can make somebody an owner."),
+    "owners-open": lambda _: Forbidden("Only an owner can open what is closed. You can close more."),
+    "not-over": lambda decided: Invalid.at(
+        "/closed_until", "out_of_range", f"This must be {decided['today']}, which is today for the team, or earlier."
+    ),
+    "period-closed": lambda decided: PeriodClosed(decided["closed_until"]),
     "owners-change-owners": lambda _: Forbidden("Only an owner can change an owner or make somebody one."),
     "team-archived": lambda _: TeamArchived(),
     "no-account": lambda _: Invalid.at(

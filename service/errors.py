@@ -16,6 +16,7 @@
       - OpenBalance             + balances: [{member_id, currency, net}]
       - ExternalIdTaken         + existing, existing_is_deleted
       - NotInPlan
+      - PeriodClosed            + closed_until
       - IsSettlement            + existing
       - TooManyTeams
   - PreconditionFailed    412
@@ -35,6 +36,7 @@
 A class's docstring is its default `detail` and the text of `/problems/<slug>`.
 """
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -162,6 +164,17 @@ class ExternalIdTaken(Conflict):
 
 class NotInPlan(Conflict):
     """The settlement plan does not have this transfer. Read the plan again."""
+
+
+class PeriodClosed(Conflict):
+    """The team's books are closed until `closed_until`: nothing of that day or before is recorded, changed or deleted.
+
+    An owner can open them: PATCH the team with an earlier `closed_until`, or null.
+    """
+
+    def __init__(self, closed_until: datetime.date) -> None:
+        detail = f"The books are closed until {closed_until}: nothing of that day or before can be written."
+        super().__init__(detail, closed_until=closed_until)
 
 
 class IsSettlement(Conflict):

@@ -126,6 +126,9 @@ spent_on = kind(
     | {"9999-12-31": "366 days from today in the team's time zone"}
 )
 
+closing = kind(day.strings | {"9999-12-31": "which is today for the team, or earlier"})
+del closing.literals["null"]
+
 
 limit_of_amounts = 10**15
 
@@ -362,6 +365,7 @@ BODIES = {
         "/archived": flag,
         **{f"/{name}": read_only() for name in ("team_id", "member_id", "role", "revision", "version", "created_at")},
         "/archived_at": read_only(null=True),
+        "/closed_until": closing,
         "/balances": nets,
     },
     "members.create": {"/name": text(100), "/email": email, "/member_id": identifier, "/role": roles},
@@ -448,6 +452,7 @@ QUERIES = {
 }
 
 QUERIES |= {f"history.{name}": page for name in ("expense", "settlement", "member", "team")}
+QUERIES["balances.statement"] = page | {"/member_id": identifier, "/from": day, "/to": day}
 QUERIES["history.activity"] = page | {
     "/actor": identifier,
     "/action": choice(*actions),

@@ -73,6 +73,7 @@ class TeamItself(Output):
     time_zone = fields.String(required=True)
     version = fields.Integer(required=True)
     archived_at = fields.DateTime(required=True, allow_none=True)
+    closed_until = fields.Date(required=True, allow_none=True)
     created_at = fields.DateTime(required=True)
 
 

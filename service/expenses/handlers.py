@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from service.access import Listed
-from service.errors import Conflict, ExternalIdTaken, Forbidden, IsSettlement, NotFound, TeamArchived
+from service.errors import Conflict, ExternalIdTaken, Forbidden, IsSettlement, NotFound, PeriodClosed, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, ExpensesQuery, NewExpense
 from service.ledger import refused
@@ -18,7 +18,7 @@ from service.web.schemas import Write
     Created(Expense, at="expenses.get", etag="version"),
     body=NewExpense,
     query=Write,
-    refuses=(NotFound, Forbidden, TeamArchived, Conflict, ExternalIdTaken, *refused),
+    refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, Conflict, ExternalIdTaken, *refused),
 )
 async def create(request: web.Request, team_id: str) -> Record:
     """Record an expense.
@@ -49,7 +49,7 @@ async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
     body=ExpenseChange,
     query=Write,
     if_match="required",
-    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, IsSettlement, *refused),
+    refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, ExternalIdTaken, IsSettlement, *refused),
 )
 async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Change an expense that you recorded; admins and owners can change any.
@@ -67,7 +67,7 @@ async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     )
 
 
-@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived, IsSettlement))
+@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, IsSettlement))
 async def delete(request: web.Request, team_id: str, expense_id: str) -> None:
     """Delete an expense that you recorded; admins and owners can delete any.
 

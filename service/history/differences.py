@@ -15,7 +15,7 @@ fields: dict[str, tuple[str, ...]] = {
     ),
     "settlement": ("from", "to", "amount", "currency", "settles", "settled_on", "notes", "external_id", "metadata"),
     "member": ("name", "role", "user_id", "left_at"),
-    "team": ("name", "currency", "time_zone", "archived_at"),
+    "team": ("name", "currency", "time_zone", "archived_at", "closed_until"),
 }
 times = ("left_at", "archived_at")
 

@@ -5,6 +5,7 @@ says less.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from service.history.differences import Shown, Write, differences
 from service.history.expenses import expense_changes, who_paid
@@ -134,7 +135,15 @@ def _team_updated(write: Write, before: Shown, after: Shown, _names: Names) -> s
             phrases.append(setting(label, before.get(field), after.get(field)))
     if "archived_at" in changed:
         phrases.append("archived the team" if after.get("archived_at") else "restored the team")
+    if "closed_until" in changed:
+        phrases.append(_closing(before.get("closed_until"), after.get("closed_until")))
     return _changes(write, phrases, "the team")
+
+
+def _closing(before: Any, after: Any) -> str:
+    if after is None:
+        return f"opened the books, which were closed until {before}"
+    return f"closed the books until {after}" + (f" instead of {before}" if before else "")
 
 
 def _team_deleted(_write: Write, before: Shown, _after: Shown, _names: Names) -> str:

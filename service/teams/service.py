@@ -1,7 +1,9 @@
 """The use cases of teams."""
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import EllipsisType
 from typing import Any
 
 import asyncpg
@@ -58,11 +60,13 @@ async def update(
     currency: str | None = None,
     time_zone: str | None = None,
     archived: bool | None = None,
+    closed_until: datetime.date | EllipsisType | None = ...,
     read_only: Mapping[str, Any] | None = None,
 ) -> Record:
-    """Change a team; only owners and admins may. An archived team keeps its name, currency and time zone.
+    """Change a team; only owners and admins may. An archived team keeps its name, currency, time zone and closing.
 
-    Raises PreconditionFailed unless `versions` has the team's version or is None; Invalid if a field in `read_only` is
+    Nothing until `closed_until` can be written any more; None opens everything, and only owners may open. Raises
+    PreconditionFailed unless `versions` has the team's version or is None; Invalid if a field in `read_only` is
     not as it is stored (for the revision, which other writes count as well, any that the team has had will do, and any
     list for the balances), and for a currency that no new team may choose, unless it is the team's already.
     """
@@ -85,6 +89,8 @@ async def update(
                 currency=currency,
                 time_zone=time_zone,
                 archived=archived,
+                closes=closed_until is not ...,
+                closed_until=None if closed_until is ... else closed_until,
             )
         team = access.granted(changed)
         before = {"version": team["current_version"], "archived_at": team["archived_before"], "revision": revision - 1}

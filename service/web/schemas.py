@@ -151,6 +151,7 @@ class Problem(Output):
         metadata={"description": "The address of what has the id (external-id-taken), or of the settlement."}
     )
     existing_is_deleted = fields.Boolean(metadata={"description": "With external-id-taken."})
+    closed_until = fields.Date(metadata={"description": "With period-closed: the last day of the closed period."})
     balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is not settled."})
 
 

@@ -19,6 +19,7 @@ team as (
         time_zone,
         revision,
         archived_at,
+        closed_until,
         version,
         created_at
 ),

@@ -9,6 +9,7 @@ select
     actors.role,
     teams.revision,
     teams.archived_at,
+    teams.closed_until,
     teams.version,
     teams.created_at,
     (

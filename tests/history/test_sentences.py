@@ -190,6 +190,9 @@ KIM = {"member_id": BOB, "user_id": None, "name": "Bob", "role": "member", "left
 LEFT = KIM | {"left_at": "2026-05-17T19:30:12.482913+02:00"}
 FLAT = {"team_id": EXPENSE, "name": "Flat", "currency": "EUR", "time_zone": "UTC", "archived_at": None, "version": 1}
 CLOSED = FLAT | {"archived_at": "2026-05-17T19:30:12+00:00"}
+OPEN = FLAT | {"closed_until": None}
+SHUT = FLAT | {"closed_until": "2026-03-31"}
+LATER = FLAT | {"closed_until": "2026-04-30"}
 OTHERS = [
     ("expenses.create", None, DINNER, 'added the expense "Dinner" of 90.00 EUR, paid by Ann'),
     ("expenses.create", None, DINNER | {"kind": "income"}, 'added the income "Dinner" of 90.00 EUR, received by Ann'),
@@ -229,6 +232,10 @@ OTHERS = [
     ("teams.update", FLAT, FLAT | {"currency": "USD"}, "changed the currency from EUR to USD"),
     ("teams.update", FLAT, FLAT | {"time_zone": "Asia/Tokyo"}, "changed the time zone from UTC to Asia/Tokyo"),
     ("teams.update", FLAT, CLOSED, "archived the team"),
+    ("teams.update", FLAT, FLAT | {"closed_until": "2026-03-31"}, "saved the team without changing anything"),
+    ("teams.update", OPEN, SHUT, "closed the books until 2026-03-31"),
+    ("teams.update", SHUT, LATER, "closed the books until 2026-04-30 instead of 2026-03-31"),
+    ("teams.update", SHUT, OPEN, "opened the books, which were closed until 2026-03-31"),
     ("teams.update", CLOSED, FLAT | {"name": "House"}, 'renamed the team from "Flat" to "House" and restored the team'),
     ("teams.update", FLAT, FLAT, "saved the team without changing anything"),
     ("teams.delete", FLAT, None, 'deleted the team "Flat"'),
