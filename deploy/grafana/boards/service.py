@@ -130,6 +130,15 @@ saturation = Row(
             },
         ),
         chart(
+            "Followers that wait",
+            "Requests that are held until something changes, and how many of them end, by what ended them.",
+            "none",
+            {
+                "waiting": "sum(changes_waiting{$selected})",
+                "{{end}} a second": "sum by (end) (rate(changes_waits_total{$selected}[$__rate_interval]))",
+            },
+        ),
+        chart(
             "Event-loop lag, p99",
             "How late the event loop comes back. Above 100 ms something computes where it should wait.",
             "s",
