@@ -22,6 +22,7 @@ from service.process.lifecycle import Lifecycle
 from service.process.workers import Worker
 from service.routes import probes, routes
 from service.teams import service as teams
+from service.teams.keys import DELETED_TEAMS_KEPT
 from service.telemetry.metrics import Metrics
 from service.telemetry.usage import measure_process
 from service.web import openapi
@@ -53,6 +54,7 @@ def create_app(config: Config, worker: Worker | None = None) -> web.Application:
     app = web.Application(middlewares=[observe, problem_details], client_max_size=body_bytes_max)
     app[PUBLIC_URL] = config.public_url
     app[TRUSTED_PROXIES] = config.trusted_proxies
+    app[DELETED_TEAMS_KEPT] = config.deleted_team_days * 86_400.0
     app[METRICS] = metrics = Metrics(worker.name if worker else "")
     app[TRAFFIC] = Traffic(metrics)
     app[TEAM_STATE] = teams.state

@@ -174,6 +174,12 @@ class Config:
     argon2_threads: int = setting(
         "EXPENSES_ARGON2_THREADS", 2, "Password hashes computed at the same time", check=validate.Range(1, 64)
     )
+    deleted_team_days: int = setting(
+        "EXPENSES_DELETED_TEAM_DAYS",
+        30,
+        "How long an owner can restore a deleted team; after that, it is purged",
+        check=validate.Range(1, 3650),
+    )
     audit_seconds: int = setting(
         "EXPENSES_AUDIT_SECONDS",
         300,

@@ -17,6 +17,7 @@
       - ExternalIdTaken         + existing, existing_is_deleted
       - NotInPlan
       - PeriodClosed            + closed_until
+      - NotDeleted
       - IsSettlement            + existing
       - TooManyTeams
   - PreconditionFailed    412
@@ -186,6 +187,10 @@ class IsSettlement(Conflict):
 
 class TooManyTeams(Conflict):
     """You are or were in more teams than can be followed together. Follow each by its own `changes`."""
+
+
+class NotDeleted(Conflict):
+    """It is not deleted, so there is nothing to restore."""
 
 
 class PreconditionFailed(Refusal):

@@ -36,6 +36,7 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/teams/{team_id}", teams.get, "teams.get"),
     ("PATCH", "/v1/teams/{team_id}", teams.update, "teams.update"),
     ("DELETE", "/v1/teams/{team_id}", teams.delete, "teams.delete"),
+    ("POST", "/v1/teams/{team_id}/restore", teams.restore, "teams.restore"),
     ("POST", "/v1/teams/{team_id}/members", members.create, "members.create"),
     ("GET", "/v1/teams/{team_id}/members", members.page, "members.page"),
     ("GET", "/v1/teams/{team_id}/members/{member_id}", members.get, "members.get"),

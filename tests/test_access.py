@@ -55,9 +55,13 @@ class World:
     async def call(self, actor, method, path, body=None):
         return await self.served.call(method, path, body, token=self.tokens[actor], headers={"If-Match": "*"})
 
-    async def target(self, path):
-        """Return a route's path for a new guest, and a new expense and a new settlement of the recorder's."""
+    async def target(self, path, name):
+        """Return a route's path for a new guest, and a new expense and a new settlement of the recorder's.
+
+        The team is deleted where the test of the endpoint says `IS_DELETED`.
+        """
         team = f"/v1/teams/{self.team_id}"
+        await self.db.execute("update teams set deleted_at = null where team_id = $1", self.team_id)
         own = {"participants": [{"member_id": self.members["recorder"]}]}
         expense = await self.call("recorder", "POST", f"{team}/expenses", {"description": "Tea", "amount": 9} | own)
         guest = await self.call("owner", "POST", f"{team}/members", {"name": "Guest"})
@@ -65,6 +69,8 @@ class World:
         settlement = await self.call("recorder", "POST", f"{team}/settlements", paid)
         back = {"from": self.members["owner"], "to": self.members["recorder"], "amount": 9}
         await self.call("owner", "POST", f"{team}/settlements", back)
+        if getattr(module_of(name), "IS_DELETED", False):
+            assert (await self.call("owner", "DELETE", f"{team}?keep_balance=true")).status == 204
         return path.format(
             team_id=self.team_id,
             member_id=guest.body["member_id"],
@@ -89,7 +95,7 @@ def test_every_route_has_its_row(name):
 async def test_a_route_is_open_to_whom_it_should_be(world, db, subtests, *, method, path, name):
     is_write = method != "GET" and name not in NO_REVISION
     cells = list(zip(ACTORS, module_of(name).ACCESS, strict=True))
-    target = await world.target(path)
+    target = await world.target(path, name)
     for actor, status in [cell for cell in cells if cell[1] >= 400]:
         with subtests.test(actor):
             before = await all_rows(db)
@@ -97,7 +103,7 @@ async def test_a_route_is_open_to_whom_it_should_be(world, db, subtests, *, meth
             assert await all_rows(db) == before
     for actor, status in [cell for cell in cells if cell[1] < 400]:
         with subtests.test(actor):
-            target = await world.target(path)
+            target = await world.target(path, name)
             revisions = await db.fetchval("select count(*) from revisions")
             assert (await world.call(actor, method, target, body_of(name, world))).status == status
             assert await db.fetchval("select count(*) from revisions") == revisions + is_write
@@ -106,7 +112,7 @@ async def test_a_route_is_open_to_whom_it_should_be(world, db, subtests, *, meth
 async def test_a_stranger_cannot_tell_a_team_from_none(world, subtests):
     for method, path, name in [each for each in ROUTES if "{team_id}" in each[1]]:
         with subtests.test(name):
-            there = await world.target(path)
+            there = await world.target(path, name)
             nowhere = there.replace(world.team_id, str(uuid.uuid4()))
             answers = [
                 await world.call("outsider", method, target, body_of(name, world)) for target in (there, nowhere)

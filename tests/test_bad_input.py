@@ -364,7 +364,7 @@ BODIES = {
         "/time_zone": time_zone,
         "/archived": flag,
         **{f"/{name}": read_only() for name in ("team_id", "member_id", "role", "revision", "version", "created_at")},
-        "/archived_at": read_only(null=True),
+        **{f"/{name}": read_only(null=True) for name in ("archived_at", "deleted_at", "purge_at")},
         "/closed_until": closing,
         "/balances": nets,
     },
@@ -398,7 +398,7 @@ revision = kind(
 BODIES["history.read"] = {"/revision": revision, "/back": flag}
 page = {"/limit": limit, "/after": cursor}
 QUERIES = {
-    "teams.page": page | {"/status": choice("active", "archived", "all")},
+    "teams.page": page | {"/status": choice("active", "archived", "deleted", "all")},
     "members.page": page | {"/status": choice("active", "former", "all")},
     "members.delete": {"/keep_balance": flag_word},
     "teams.delete": {"/keep_balance": flag_word},

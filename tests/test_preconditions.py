@@ -106,6 +106,7 @@ WRITES = {
     "teams.create": ({"name": "Trip", "currency": "EUR"}, None),
     "teams.update": ({"name": "House"}, "optional"),
     "teams.delete": (None, "optional"),
+    "teams.restore": (None, None),
     "members.create": ({"name": "Kim"}, None),
     "members.update": ({"name": "Kim"}, "optional"),
     "members.delete": (None, "optional"),

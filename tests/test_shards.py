@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 FILES = {f"{path.parent.name}.{path.stem}": text_of(path) for path in sorted((ROOT / "sql").rglob("*.sql"))}
 TEAM_TABLES = {"teams", "members", "expenses", "entries", "totals", "revisions"}
 # These look for the teams of an account, or at all teams: each asks every shard, so there are few of them.
-ACROSS_TEAMS = {"teams.page", "changes.look", "changes.mine", "me.balances", "seed.date_accounts"}
+ACROSS_TEAMS = {"teams.page", "teams.page_deleted", "changes.look", "changes.mine", "me.balances", "seed.date_accounts"}
 ACROSS_TEAMS |= {"ops.audit", "ops.count_teams", "ops.next_teams", "ops.unbalanced", "ops.differences"}
 # A team that is being made has no id to be asked for.
 MAKES_A_TEAM = {"teams.create"}
@@ -80,6 +80,7 @@ def reads_a_team_table(name):
         [
             *TEAM_TABLES,
             "actors",
+            "restorers",
             "open_balances",
             "live_expenses",
             "shown_changes",

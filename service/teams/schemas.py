@@ -51,6 +51,8 @@ class TeamChange(Change):
     revision = ReadOnly()
     version = ReadOnly()
     archived_at = ReadOnly()
+    deleted_at = ReadOnly()
+    purge_at = ReadOnly()
     created_at = ReadOnly()
     balances = ReadOnlyNets()
 
@@ -58,7 +60,14 @@ class TeamChange(Change):
 class TeamsQuery(PageQuery):
     """Which teams to list."""
 
-    status = Choice("active", "archived", "all", load_default="all")
+    status = Choice(
+        "active",
+        "archived",
+        "deleted",
+        "all",
+        load_default="all",
+        metadata={"description": "`deleted`: those that you can restore. `all` has no deleted ones."},
+    )
 
 
 class Team(Output):
@@ -75,6 +84,8 @@ class Team(Output):
         "version": 1,
         "archived_at": None,
         "closed_until": "2026-03-31",
+        "deleted_at": None,
+        "purge_at": None,
         "created_at": examples.created_at,
         "balances": [{"currency": "EUR", "net": 3000}],
     }
@@ -90,6 +101,14 @@ class Team(Output):
     archived_at = fields.DateTime(required=True, allow_none=True)
     closed_until = fields.Date(
         required=True, allow_none=True, metadata={"description": "Nothing of this day or before is written any more."}
+    )
+    deleted_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "Set only in the list of deleted teams."}
+    )
+    purge_at = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until when a deleted team can be restored. After that, nothing is left of it."},
     )
     created_at = fields.DateTime(required=True)
     balances = fields.List(

@@ -11,7 +11,7 @@ import orjson
 
 from service import access
 from service.actor import Actor
-from service.errors import Invalid, Unauthenticated
+from service.errors import Invalid, NotDeleted, Unauthenticated
 from service.money import why_not
 from service.postgres.pool import Connectable, Record
 from service.postgres.queries import queries
@@ -29,10 +29,20 @@ async def create(db: Connectable, actor: Actor, *, name: str, currency: str, tim
     return team
 
 
-async def page(db: Connectable, actor: Actor, *, status: str, limit: int, after: tuple[None, str]) -> Sequence[Record]:
-    """Return the actor's teams after `after`, newest first: up to `limit`, and one more if there are more."""
+async def page(
+    db: Connectable, actor: Actor, *, kept_seconds: float, status: str, limit: int, after: tuple[None, str]
+) -> Sequence[Record]:
+    """Return the actor's teams after `after`, newest first: up to `limit`, and one more if there are more.
+
+    With the status `deleted`, those that the actor can restore: owners, for `kept_seconds` after the deletion.
+    """
     _, after_id = after
-    rows = queries.teams.page(db, user_id=actor.user_id, status=status, after_id=after_id, size=limit + 1)
+    if status == "deleted":
+        rows = queries.teams.page_deleted(
+            db, user_id=actor.user_id, kept_seconds=kept_seconds, after_id=after_id, size=limit + 1
+        )
+    else:
+        rows = queries.teams.page(db, user_id=actor.user_id, status=status, after_id=after_id, size=limit + 1)
     return [row async for row in rows]
 
 
@@ -129,3 +139,22 @@ async def delete(
                 keep_balance=keep_balance,
             )
         )
+
+
+async def restore(db: Connectable, actor: Actor, team_id: str, *, kept_seconds: float) -> Record:
+    """Take back the deletion of a team; only owners may, for `kept_seconds` after it.
+
+    Raises NotDeleted for a team that is there, and NotFound for what the actor cannot restore.
+    """
+    async with db.transaction(team_id) as transaction:
+        user_id = actor.user_id
+        revision = await queries.teams.lock_deleted(
+            transaction, team_id=team_id, user_id=user_id, kept_seconds=kept_seconds
+        )
+        restored = revision is not None and await queries.teams.restore(
+            transaction, team_id=team_id, user_id=user_id, revision=revision, kept_seconds=kept_seconds
+        )
+        if not restored:
+            await access.require(transaction, actor, team_id)
+            raise NotDeleted("The team is not deleted.")
+        return await get(transaction, actor, team_id)

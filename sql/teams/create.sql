@@ -55,6 +55,8 @@ history as (
 select
     team.*,
     owner.*,
+    null::timestamptz as deleted_at,
+    null::timestamptz as purge_at,
     '[]'::json as balances
 from team
 cross join owner;

@@ -1,6 +1,7 @@
 -- name: delete(team_id, user_id, revision, versions, keep_balance)^
--- Mark a team as deleted, or return the refusal: it is hidden from everybody, but its rows stay. Its version must be in
--- `versions` (null accepts any), and its balances zero, unless they are to be kept. Runs while the team is locked.
+-- Mark a team as deleted, or return the refusal: it is hidden from everybody, and its rows stay until it is purged. Its
+-- version must be in `versions` (null accepts any), and its balances zero, unless they are to be kept. Runs while the
+-- team is locked.
 with
 balance as (
     select

@@ -12,6 +12,8 @@ select
     teams.closed_until,
     teams.version,
     teams.created_at,
+    null::timestamptz as deleted_at,
+    null::timestamptz as purge_at,
     (
         select coalesce(json_agg(json_build_object('currency', currency, 'net', net) order by currency), '[]'::json)
         from open_balances

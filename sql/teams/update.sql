@@ -112,6 +112,8 @@ select
     verdict.archived_at as archived_before,
     verdict.today,
     :versions::integer[] as sent_versions,
+    null::timestamptz as deleted_at,
+    null::timestamptz as purge_at,
     (
         select coalesce(json_agg(json_build_object('currency', currency, 'net', net) order by currency), '[]'::json)
         from open_balances

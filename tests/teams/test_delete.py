@@ -39,6 +39,7 @@ async def test_it_writes_a_revision(flat, db):
 
 
 async def test_it_leaves_a_team_that_nobody_finds_on_any_route(bob, flat, subtests):
+    # But for its owner, to restore it: tests/teams/test_restore.py.
     await flat.add(bob, "admin")
     guest = await flat.guest()
     expense = await flat.spend()
@@ -53,6 +54,8 @@ async def test_it_leaves_a_team_that_nobody_finds_on_any_route(bob, flat, subtes
     assert below
     for person in (flat.owner, bob):
         for method, path, name in below:
+            if (person, name) == (flat.owner, "teams.restore"):
+                continue
             with subtests.test(f"{person.email} {name}"):
                 answer = await person.call(method, path, BODIES.get(name), headers={"If-Match": "*"})
                 assert answer.status == 404, name
