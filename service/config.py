@@ -91,6 +91,12 @@ class Config:
         "EXPENSES_HOST", "127.0.0.1", "The address to listen on; `0.0.0.0` is all of IPv4, `::` all of IPv4 and IPv6"
     )
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, port_max))
+    worker_port: int = setting(
+        "EXPENSES_WORKER_PORT",
+        8081,
+        "The port on which `worker` answers `/livez`, `/readyz` and `/metrics`",
+        check=validate.Range(0, port_max),
+    )
     connections: int = setting(
         "EXPENSES_CONNECTIONS",
         2000,
@@ -214,6 +220,11 @@ class Config:
         "How long requests in flight may take to finish after SIGTERM",
         check=validate.Range(0, 600),
     )
+
+    @property
+    def deleted_teams_kept_seconds(self) -> float:
+        """For how long deleted teams are kept, in seconds."""
+        return self.deleted_team_days * 86_400.0
 
     def masked(self) -> dict[str, Any]:
         """Return the settings by variable, for the log; of secrets, only whether they are set."""

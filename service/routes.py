@@ -20,7 +20,9 @@ from service.web.endpoint import Handler
 # Asked by machines every few seconds; EXPENSES_LOG_PROBES leaves them out of the log.
 probes = frozenset({"ops.live", "ops.ready", "ops.metrics"})
 
-routes: list[tuple[str, str, Handler, str]] = [
+Route = tuple[str, str, Handler, str]
+
+routes: list[Route] = [
     ("POST", "/v1/auth/register", auth.register, "auth.register"),
     ("POST", "/v1/auth/login", auth.login, "auth.login"),
     ("POST", "/v1/auth/token", auth.token, "auth.token"),
