@@ -109,6 +109,8 @@ class TaskRunner:
 
     async def _do(self, task: Task, subject_id: str, failed: set[str]) -> bool:
         """Do a thing that is due. Return whether this process has brought it to its end."""
+        if self.stopping.is_set():
+            return False
         try:
             outcome = await task.work(self.db, subject_id, self.stopping.is_set)
         except Unavailable:
