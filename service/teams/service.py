@@ -152,7 +152,7 @@ async def restore(db: Connectable, actor: Actor, team_id: str, *, kept_seconds: 
             transaction, team_id=team_id, user_id=user_id, kept_seconds=kept_seconds
         )
         restored = revision is not None and await queries.teams.restore(
-            transaction, team_id=team_id, user_id=user_id, revision=revision, kept_seconds=kept_seconds
+            transaction, team_id=team_id, user_id=user_id, revision=revision
         )
         if not restored:
             await access.require(transaction, actor, team_id)

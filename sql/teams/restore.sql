@@ -1,5 +1,5 @@
--- name: restore(team_id, user_id, revision, kept_seconds)$
--- Take back the deletion of a team, or return nothing if the actor cannot. Runs while the team is locked.
+-- name: restore(team_id, user_id, revision)$
+-- Take back the deletion of a team, or return nothing if the actor cannot any more. Runs while the team is locked.
 with
 before as (
     select to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
@@ -16,7 +16,6 @@ restorer as (
     where
         restorers.team_id = :team_id
         and restorers.user_id = :user_id
-        and restorers.deleted_at > now() - :kept_seconds * interval '1 second'
 ),
 
 team as (
