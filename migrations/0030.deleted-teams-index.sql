@@ -1,4 +1,4 @@
--- depends: 0020.lists-of-all-kinds
+-- depends: 0026.closed-until
 -- transactional: false
 
 -- Finds the deleted teams, those first that were deleted first.
