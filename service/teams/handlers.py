@@ -58,7 +58,7 @@ async def delete(request: web.Request, team_id: str) -> None:
     """Delete a team for all its members; only owners can.
 
     If a balance is not zero, this requires `keep_balance=true`. The team is no longer shown anywhere, except to its
-    owners among `GET /v1/teams?status=deleted`: until its `purge_at` they can restore it, then nothing is left of it.
+    owners in the list with `status=deleted`: until its `purge_at` they can restore it, then nothing is left of it.
     """
     await service.delete(request.app[DB], request[ACTOR], team_id, versions=request[VERSIONS], **request[QUERY])
 
