@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 ID = {"expense": "expense_id", "settlement": "settlement_id", "member": "member_id", "team": "team_id"}
-# What differs by who reads it.
-READER_S = ("member_id", "role", "balances")
+# What differs by who reads it, or is only of a deleted team.
+READER_S = ("member_id", "role", "balances", "deleted_at", "purge_at")
 
 
 class Mirror:

@@ -64,7 +64,9 @@ class TeamItself(Output):
     """A team without what differs by who reads it: your membership, your balances, and the revision."""
 
     example = {
-        name: value for name, value in Team.example.items() if name not in {"member_id", "role", "revision", "balances"}
+        name: value
+        for name, value in Team.example.items()
+        if name not in {"member_id", "role", "revision", "balances", "deleted_at", "purge_at"}
     }
 
     team_id = fields.UUID(required=True)
@@ -95,7 +97,7 @@ class RecordedChange(Output):
     actor_id = fields.UUID(required=True, metadata={"description": "The member who did it."})
     action = fields.String(
         required=True,
-        metadata={"enum": [f"{subject}s.{verb}" for subject in subjects for verb in verbs]},
+        metadata={"enum": [*(f"{subject}s.{verb}" for subject in subjects for verb in verbs), "teams.restore"]},
     )
     subject = fields.String(required=True, metadata={"enum": subjects, "description": "What was written."})
     subject_id = fields.UUID(required=True, metadata={"description": "Its id."})

@@ -8,4 +8,4 @@ Every write leaves a revision with the row before and after it. Here these are c
 subjects = {"expenses": "expense", "settlements": "settlement", "members": "member", "teams": "team"}
 
 # The actions that the statements in sql/ write; a test keeps the two in step.
-actions = tuple(f"{feature}.{verb}" for feature in subjects for verb in ("create", "update", "delete"))
+actions = (*(f"{feature}.{verb}" for feature in subjects for verb in ("create", "update", "delete")), "teams.restore")

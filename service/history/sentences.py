@@ -37,7 +37,7 @@ def title(write: Write, names: Names) -> str | None:
     return None if found is None else str(found)
 
 
-past = {"create": "added", "update": "changed", "delete": "removed"}
+past = {"create": "added", "update": "changed", "delete": "removed", "restore": "restored"}
 
 # What the fields are called where there is nothing more to say of them.
 labels = {
@@ -150,6 +150,10 @@ def _team_deleted(_write: Write, before: Shown, _after: Shown, _names: Names) ->
     return f"deleted the team {quoted(before.get('name') or '')}"
 
 
+def _team_restored(_write: Write, _before: Shown, after: Shown, _names: Names) -> str:
+    return f"restored the deleted team {quoted(after.get('name') or '')}"
+
+
 Teller = Callable[[Write, Shown, Shown, Names], str]
 
 told_by: Mapping[tuple[str, str], Teller] = {
@@ -165,4 +169,5 @@ told_by: Mapping[tuple[str, str], Teller] = {
     ("team", "create"): _team_created,
     ("team", "update"): _team_updated,
     ("team", "delete"): _team_deleted,
+    ("team", "restore"): _team_restored,
 }

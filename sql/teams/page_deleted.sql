@@ -9,6 +9,7 @@ select
     restorers.role,
     teams.revision,
     teams.archived_at,
+    teams.closed_until,
     teams.deleted_at,
     teams.version,
     teams.created_at,

@@ -32,6 +32,7 @@ team as (
         teams.time_zone,
         teams.revision,
         teams.archived_at,
+        teams.closed_until,
         teams.version,
         teams.created_at,
         restorer.member_id,

@@ -239,6 +239,7 @@ OTHERS = [
     ("teams.update", CLOSED, FLAT | {"name": "House"}, 'renamed the team from "Flat" to "House" and restored the team'),
     ("teams.update", FLAT, FLAT, "saved the team without changing anything"),
     ("teams.delete", FLAT, None, 'deleted the team "Flat"'),
+    ("teams.restore", FLAT, FLAT | {"version": 3}, 'restored the deleted team "Flat"'),
     # As releases before left them, or one to come.
     ("teams.update", {"name": "Flat"}, FLAT | {"name": "House"}, 'renamed the team from "Flat" to "House"'),
     ("teams.delete", None, None, "removed the team"),
