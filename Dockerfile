@@ -43,7 +43,8 @@ ENV PATH=/venv/bin:$PATH \
     EXPENSES_UNKNOWN_SETTINGS=warn
 
 USER 10001:10001
-EXPOSE 8080
+# That of `serve`, and that of `worker`, whose health check has `worker` as a further argument.
+EXPOSE 8080 8081
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=3 CMD ["python", "-m", "service.process.health"]
 ENTRYPOINT ["expenses"]
 CMD ["serve"]

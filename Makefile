@@ -1,6 +1,6 @@
 # `make` prints the targets. Each does all its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help serve seed migrate test test-pgbouncer mutants check bench image smoke sbom archive push dashboards lock clean
+.PHONY: help serve worker seed migrate test test-pgbouncer mutants check bench image smoke sbom archive push dashboards lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,6 +11,9 @@ help: ## Print the targets
 
 serve: .venv/local ## Serve the API on 127.0.0.1:8080, on an embedded PostgreSQL unless DATABASE_URL is set
 	@exec $(BIN)/python -m service serve
+
+worker: .venv/local ## Do what needs a clock, beside `serve` on a database of your own
+	@exec $(BIN)/python -m service worker
 
 seed: .venv/local ## Fill the database with realistic sample data; a second run adds nothing
 	@exec $(BIN)/python -m service seed

@@ -31,8 +31,12 @@ values_of = itemgetter(*fields)
 
 
 async def page(request: web.Request) -> web.Response:
-    """Return the first page of a team's expenses."""
+    """Return the first page of a team's expenses, or 304 if the client has it."""
     team_id, limit = request.match_info["team_id"], int(request.query["limit"])
+    if sent := request.headers.get("If-None-Match"):
+        state: Any = await request.app[pool_key].fetchrow(queries.teams.state.sql, team_id, user_id)
+        if sent == f'"{state["revision"]}"':
+            return web.Response(status=304, headers={"ETag": sent})
     rows = await request.app[pool_key].fetch(
         queries.expenses.page_by_spent_on.sql,
         *arguments(
@@ -59,6 +63,14 @@ async def balances(request: web.Request) -> web.Response:
     team_id, as_of = request.match_info["team_id"], request.query.get("as_of")
     day = datetime.date.fromisoformat(as_of) if as_of else None
     return _json(await request.app[pool_key].fetchrow(queries.balances.get.sql, team_id, user_id, day))
+
+
+async def changes(request: web.Request) -> web.Response:
+    """Return what was written to a team after a revision."""
+    parameters = {name: int(request.query[name]) for name in ("after", "limit")}
+    given = {"team_id": request.match_info["team_id"], "user_id": user_id, "size": parameters["limit"]} | parameters
+    record: Any = await request.app[pool_key].fetchrow(queries.changes.page.sql, *arguments("changes.page", **given))
+    return _json({name: record[name] for name in ("items", "revision", "more")})
 
 
 async def create(request: web.Request) -> web.Response:
@@ -118,6 +130,7 @@ async def _serve() -> None:
     app.router.add_post("/v1/teams/{team_id}/expenses", create)
     app.router.add_get("/v1/teams/{team_id}/expenses/{expense_id}", get)
     app.router.add_get("/v1/teams/{team_id}/balances", balances)
+    app.router.add_get("/v1/teams/{team_id}/changes", changes)
     config = load()
     server = Server(
         config.database_url,

@@ -23,10 +23,11 @@ asked_for_number = 100
 
 
 class Instance(NamedTuple):
-    """Who is in all teams, the team that is read, some of its expenses, the long one, and those that are written to."""
+    """Who is in all teams; the team that is read, its revision and some expenses; the long one; those written to."""
 
     user_id: str
     read_team: str
+    read_revision: int
     expense_ids: list[str]
     long_team: str
     written_teams: list[str]
@@ -81,7 +82,10 @@ async def fill(config: Config) -> Instance:
             for number in range(expenses_number)
         ]
     random = Random(20)  # noqa: S311 -- the same choice every time.
-    return Instance(actor.user_id, read_team, random.sample(expense_ids, asked_for_number), long_team, written_teams)
+    asked_for = random.sample(expense_ids, asked_for_number)
+    # The team itself, its guests, and its expenses.
+    read_revision = members_number + expenses_number
+    return Instance(actor.user_id, read_team, read_revision, asked_for, long_team, written_teams)
 
 
 async def _team(transaction: Transaction, actor: Actor) -> str:

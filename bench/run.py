@@ -22,8 +22,10 @@ import tempfile
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 root = Path(__file__).resolve().parents[1]
@@ -54,6 +56,8 @@ class Route(NamedTuple):
     paths: list[str]
     method: str = "GET"
     body: str = ""
+    # A tag that the client has, for answers without a body.
+    etag: str = ""
 
 
 class Server(NamedTuple):
@@ -126,6 +130,8 @@ def _routes(instance: Instance) -> list[Route]:
     team, long_team = f"/v1/teams/{instance.read_team}", f"/v1/teams/{instance.long_team}"
     return [
         Route("expense page", [f"{team}/expenses?limit={page_limit}"]),
+        Route("page, unchanged", [f"{team}/expenses?limit={page_limit}"], etag=f'"{instance.read_revision}"'),
+        Route("changes", [f"{team}/changes?after={instance.read_revision - page_limit}&limit={page_limit}"]),
         Route("one expense", [f"{team}/expenses/{each}" for each in instance.expense_ids]),
         Route("balances", [f"{team}/balances"]),
         Route("of 200,000", [f"{long_team}/balances"]),
@@ -179,6 +185,9 @@ def _check_same(service: Server, bare: Server, token: str, route: Route) -> None
     answers = []
     for server in (service, bare):
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        if route.etag:
+            answers.append(_unchanged(server, route, headers))
+            continue
         request = Request(server.url + route.paths[0], route.body.encode() or None, headers, method=route.method)  # noqa: S310
         with urlopen(request) as response:  # noqa: S310 -- the address is ours.
             answers.append(json.load(response))
@@ -188,9 +197,21 @@ def _check_same(service: Server, bare: Server, token: str, route: Route) -> None
         sys.exit(f"{route.name}: the service and bare.py give different answers:\n{ours}\n{theirs}")
 
 
+def _unchanged(server: Server, route: Route, headers: dict[str, str]) -> dict[str, str]:
+    """Return the tag of the 304 that is to come."""
+    request = Request(server.url + route.paths[0], headers=headers | {"If-None-Match": route.etag})  # noqa: S310
+    try:
+        urlopen(request)  # noqa: S310 -- the address is ours.
+    except HTTPError as error:
+        if error.code == HTTPStatus.NOT_MODIFIED:
+            return {"etag": error.headers["ETag"]}
+    sys.exit(f"{route.name} at {server.url} is not 304.")
+
+
 def _wrk(server: Server, token: str, route: Route) -> float:
     """Return the requests per second of one round. Ends everything when one of them failed."""
     load = ["-t1", f"-c{connections}", f"-d{round_seconds}s", f"-HAuthorization: Bearer {token}"]
+    load += [f"-HIf-None-Match: {route.etag}"] if route.etag else []
     requests = [f"-s{root / 'bench/wrk.lua'}", server.url, "--", route.method, route.body, *route.paths]
     output = subprocess.run(["wrk", *load, *requests], capture_output=True, text=True, check=True).stdout
     found = re.search(r"^result (\d+) (\S+) (\d+) (\d+)$", output, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The command line: `expenses serve`, `migrate`, `seed`, `openapi`; also as `python -m service`."""
+"""The command line: `expenses serve`, `worker`, `migrate`, `seed` and others; also as `python -m service`."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ import uvloop
 from aiohttp import web
 
 from service import __version__
-from service.app import create_app
+from service.app import create_app, create_worker_app
 from service.config import Config, load, require_secret, unknown_settings, workers_max
 from service.errors import Unavailable
 from service.ops.ledger import check_ledger
@@ -29,12 +29,19 @@ from service.postgres.preflight import check_to_migrate, check_to_serve
 from service.postgres.server import Server
 from service.process.addresses import joined
 from service.process.backoff import backoff_seconds
-from service.process.exits import CannotListen, DatabaseNotReady, DatabaseUnreachable, EmbeddedError, StartError
+from service.process.exits import (
+    CannotListen,
+    ConfigError,
+    DatabaseNotReady,
+    DatabaseUnreachable,
+    EmbeddedError,
+    StartError,
+)
 from service.process.workers import Worker, backlog, listen, supervise
 from service.routes import routes
 from service.seed.fill import fill
 from service.telemetry.logs import configure, writer
-from service.web.keys import LIFECYCLE
+from service.web.keys import DOCUMENT, LIFECYCLE
 from service.web.openapi import document
 from service.web.runner import runner
 
@@ -54,6 +61,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, (run, about) in {
         "serve": (serve, "serve the API; without DATABASE_URL, on an embedded PostgreSQL"),
+        "worker": (run_worker, "do what needs a clock, such as purging deleted teams; any number of them may run"),
         "migrate": (apply, "bring the database's schema up to date"),
         "seed": (seed, "fill the database with realistic sample data; a second run adds nothing"),
         "check": (check, "check whether `serve` would start: settings, server, migrations; or the ledger"),
@@ -83,7 +91,7 @@ def main() -> None:
     except Unavailable as error:
         sys.exit(_fail(error, DatabaseUnreachable.status))
     except KeyboardInterrupt:
-        sys.exit(0 if run is serve else interrupted)
+        sys.exit(0 if run in {serve, run_worker} else interrupted)
 
 
 def serve(config: Config, *, workers: int | None) -> None:
@@ -97,20 +105,28 @@ def serve(config: Config, *, workers: int | None) -> None:
     def work(worker: Worker) -> None:
         # One that replaces another may begin while the database restarts.
         _check_server(ready)
-        uvloop.run(_serve(ready, sockets, worker.check, worker))
+        uvloop.run(_serve(lambda: create_app(ready, worker, has_tasks=has_tasks), ready, sockets, worker.check, worker))
 
     with database(config) as (ready, embedded):
         log.info("starting", extra={"version": __version__, "configuration": ready.masked()})
-        try:
-            sockets = listen(ready.host, ready.port)
-        except OSError as error:
-            # create_server adds the address to the system's message; strerror() does not. Other errors are <= 0.
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            raise CannotListen(f"Cannot listen on {joined(ready.host, ready.port)}: {reason}.") from None
+        sockets = _listen(ready.host, ready.port)
+        # Nobody else knows of an embedded PostgreSQL.
+        has_tasks = embedded is not None
         if ready.workers == 1:
-            uvloop.run(_serve(ready, sockets, check))
+            uvloop.run(_serve(lambda: create_app(ready, has_tasks=has_tasks), ready, sockets, check))
         else:
             supervise(ready.workers, work, finish_seconds=ready.shutdown_seconds, check=check)
+    log.info("stopped")
+
+
+def run_worker(config: Config) -> None:
+    """Do what needs a clock until SIGTERM or Ctrl-C, then finish the transaction in hand."""
+    if not config.database_url:
+        raise ConfigError("DATABASE_URL is missing: on the embedded PostgreSQL, `serve` does what a worker does.")
+    _check_server(config)
+    log.info("starting", extra={"version": __version__, "configuration": config.masked()})
+    sockets = _listen(config.host, config.worker_port)
+    uvloop.run(_serve(lambda: create_worker_app(config), config, sockets, lambda: None))
     log.info("stopped")
 
 
@@ -177,13 +193,26 @@ def database(config: Config, *, shared: bool = False) -> Iterator[tuple[Config, 
         yield replace(config, database_url=url, jwt_secret=secret), started
 
 
+def _listen(host: str, port: int) -> list[socket.socket]:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        # create_server adds the address to the system's message; strerror() does not. Other errors are <= 0.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise CannotListen(f"Cannot listen on {joined(host, port)}: {reason}.") from None
+
+
 async def _serve(
-    config: Config, sockets: list[socket.socket], check: Callable[[], None], worker: Worker | None = None
+    make_app: Callable[[], web.Application],
+    config: Config,
+    sockets: list[socket.socket],
+    check: Callable[[], None],
+    worker: Worker | None = None,
 ) -> None:
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    app = create_app(config, worker)
+    app = make_app()
     serving = runner(app, keepalive_seconds=config.keepalive_seconds)
     await serving.setup()
     # What the start made stays: the collector need not look at it again and again.
@@ -195,7 +224,8 @@ async def _serve(
         if worker:
             worker.serves()
         address = f"http://{joined(config.host or '::', sockets[0].getsockname()[1])}"
-        log.info("serving", extra={"address": address, "documentation": f"{config.public_url or address}/docs"})
+        documentation = {"documentation": f"{config.public_url or address}/docs"} if DOCUMENT in app else {}
+        log.info("serving", extra={"address": address, **documentation})
         while not stop.is_set():
             check()
             with suppress(TimeoutError):

@@ -8,7 +8,8 @@ Every write to a team first takes the same lock; then one statement decides and 
 it wrote, and otherwise names the rule against the write. This module turns that name into a Refusal.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from service.actor import Actor
 from service.errors import (
@@ -21,6 +22,7 @@ from service.errors import (
     LastOwner,
     NotFound,
     OpenBalance,
+    PeriodClosed,
     PreconditionFailed,
     Refusal,
     TeamArchived,
@@ -28,6 +30,9 @@ from service.errors import (
 )
 from service.postgres.pool import Connectable, Record, Transaction
 from service.postgres.queries import queries
+
+# A page of records, and the team's `revision` that it is from.
+Listed = tuple[Sequence[Record], dict[str, Any]]
 
 
 async def lock(transaction: Transaction, actor: Actor, team_id: str) -> int:
@@ -54,12 +59,14 @@ def found(record: Record | None) -> Record:
     return record
 
 
-async def listed(db: Connectable, actor: Actor, team_id: str, rows: AsyncIterator[Record]) -> list[Record]:
-    """Return all rows of a read of a team. Raises NotFound for an account that is not in the team, which has none."""
+async def listed(rows: AsyncIterator[Record], id_name: str) -> Listed:
+    """Return a page of a list of a team. Raises NotFound for an account that is not in the team.
+
+    Each row has the team's revision; if the list has none, the statement returns one without an id.
+    """
     all_rows = [row async for row in rows]
-    if not all_rows:
-        await require(db, actor, team_id)
-    return all_rows
+    beside = {"revision": found(all_rows[0] if all_rows else None)["revision"]}
+    return (all_rows if all_rows[0][id_name] else []), beside
 
 
 def granted(decided: Record | None) -> Record:
@@ -99,6 +106,11 @@ verdicts: dict[str, Callable[[Record], Refusal]] = {
         "Only an owner, an admin or the member who recorded it can do this."
     ),
     "owners-name-owners": lambda _: Forbidden("Only an owner can make somebody an owner."),
+    "owners-open": lambda _: Forbidden("Only an owner can open what is closed. You can close more."),
+    "not-over": lambda decided: Invalid.at(
+        "/closed_until", "out_of_range", f"This must be {decided['today']}, which is today for the team, or earlier."
+    ),
+    "period-closed": lambda decided: PeriodClosed(decided["closed_until"]),
     "owners-change-owners": lambda _: Forbidden("Only an owner can change an owner or make somebody one."),
     "team-archived": lambda _: TeamArchived(),
     "no-account": lambda _: Invalid.at(

@@ -91,6 +91,12 @@ class Config:
         "EXPENSES_HOST", "127.0.0.1", "The address to listen on; `0.0.0.0` is all of IPv4, `::` all of IPv4 and IPv6"
     )
     port: int = setting("EXPENSES_PORT", 8080, "The port to listen on", check=validate.Range(0, port_max))
+    worker_port: int = setting(
+        "EXPENSES_WORKER_PORT",
+        8081,
+        "The port on which `worker` answers `/livez`, `/readyz` and `/metrics`",
+        check=validate.Range(0, port_max),
+    )
     connections: int = setting(
         "EXPENSES_CONNECTIONS",
         2000,
@@ -174,6 +180,12 @@ class Config:
     argon2_threads: int = setting(
         "EXPENSES_ARGON2_THREADS", 2, "Password hashes computed at the same time", check=validate.Range(1, 64)
     )
+    deleted_team_days: int = setting(
+        "EXPENSES_DELETED_TEAM_DAYS",
+        30,
+        "How long an owner can restore a deleted team; after that, it is purged",
+        check=validate.Range(1, 3650),
+    )
     audit_seconds: int = setting(
         "EXPENSES_AUDIT_SECONDS",
         300,
@@ -208,6 +220,11 @@ class Config:
         "How long requests in flight may take to finish after SIGTERM",
         check=validate.Range(0, 600),
     )
+
+    @property
+    def deleted_teams_kept_seconds(self) -> float:
+        """For how long deleted teams are kept, in seconds."""
+        return self.deleted_team_days * 86_400.0
 
     def masked(self) -> dict[str, Any]:
         """Return the settings by variable, for the log; of secrets, only whether they are set."""

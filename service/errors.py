@@ -16,7 +16,10 @@
       - OpenBalance             + balances: [{member_id, currency, net}]
       - ExternalIdTaken         + existing, existing_is_deleted
       - NotInPlan
+      - PeriodClosed            + closed_until
+      - NotDeleted
       - IsSettlement            + existing
+      - TooManyTeams
   - PreconditionFailed    412
   - TooLarge              413
   - UnsupportedMediaType  415   + Accept
@@ -26,6 +29,7 @@
   - SumTooLarge           422
   - PreconditionRequired  428
   - TooManyAttempts       429   + Retry-After
+  - TooManyWaiting        429   + Retry-After
   - HeadersTooLarge       431
   - InternalError         500
   - Unavailable           503   + Retry-After
@@ -33,6 +37,7 @@
 A class's docstring is its default `detail` and the text of `/problems/<slug>`.
 """
 
+import datetime
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -162,11 +167,30 @@ class NotInPlan(Conflict):
     """The settlement plan does not have this transfer. Read the plan again."""
 
 
+class PeriodClosed(Conflict):
+    """The team's books are closed until `closed_until`: nothing of that day or before is recorded, changed or deleted.
+
+    An owner can open them: PATCH the team with an earlier `closed_until`, or null.
+    """
+
+    def __init__(self, closed_until: datetime.date) -> None:
+        detail = f"The books are closed until {closed_until}: nothing of that day or before can be written."
+        super().__init__(detail, closed_until=closed_until)
+
+
 class IsSettlement(Conflict):
     """A settlement is changed and deleted at its own address, which is `existing`."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"This is a settlement. Change and delete it at {path}.", existing=path)
+
+
+class TooManyTeams(Conflict):
+    """You are or were in more teams than can be followed together. Follow each by its own `changes`."""
+
+
+class NotDeleted(Conflict):
+    """It is not deleted, so there is nothing to restore."""
 
 
 class PreconditionFailed(Refusal):
@@ -231,6 +255,18 @@ class TooManyAttempts(Refusal):
         )
 
 
+class TooManyWaiting(Refusal):
+    """Too many requests of this account wait for changes. Let one be answered before you send another with `wait`."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, waiting_max: int) -> None:
+        super().__init__(
+            f"{waiting_max} requests of this account wait already. Let one be answered first, or ask without `wait`.",
+            headers={"Retry-After": "1"},
+        )
+
+
 class HeadersTooLarge(Refusal):
     """The address or the headers are larger than the service accepts."""
 
@@ -256,6 +292,7 @@ Reason = Literal[
     "resources",
     "conflict",
     "logins",
+    "waiting",
     "migration",
     "stopping",
 ]

@@ -6,8 +6,10 @@ the OpenAPI document, and the route's label in metrics and logs.
 
 from service.auth import handlers as auth
 from service.balances import handlers as balances
+from service.changes import handlers as changes
 from service.currencies import handlers as currencies
 from service.expenses import handlers as expenses
+from service.history import handlers as history
 from service.me import handlers as me
 from service.members import handlers as members
 from service.ops import handlers as ops
@@ -18,7 +20,9 @@ from service.web.endpoint import Handler
 # Asked by machines every few seconds; EXPENSES_LOG_PROBES leaves them out of the log.
 probes = frozenset({"ops.live", "ops.ready", "ops.metrics"})
 
-routes: list[tuple[str, str, Handler, str]] = [
+Route = tuple[str, str, Handler, str]
+
+routes: list[Route] = [
     ("POST", "/v1/auth/register", auth.register, "auth.register"),
     ("POST", "/v1/auth/login", auth.login, "auth.login"),
     ("POST", "/v1/auth/token", auth.token, "auth.token"),
@@ -27,12 +31,14 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/me", me.get, "me.get"),
     ("PATCH", "/v1/me", me.update, "me.update"),
     ("GET", "/v1/me/balances", me.balances, "me.balances"),
+    ("GET", "/v1/me/changes", changes.mine, "changes.mine"),
     ("GET", "/v1/currencies", currencies.page, "currencies.page"),
     ("POST", "/v1/teams", teams.create, "teams.create"),
     ("GET", "/v1/teams", teams.page, "teams.page"),
     ("GET", "/v1/teams/{team_id}", teams.get, "teams.get"),
     ("PATCH", "/v1/teams/{team_id}", teams.update, "teams.update"),
     ("DELETE", "/v1/teams/{team_id}", teams.delete, "teams.delete"),
+    ("POST", "/v1/teams/{team_id}/restore", teams.restore, "teams.restore"),
     ("POST", "/v1/teams/{team_id}/members", members.create, "members.create"),
     ("GET", "/v1/teams/{team_id}/members", members.page, "members.page"),
     ("GET", "/v1/teams/{team_id}/members/{member_id}", members.get, "members.get"),
@@ -53,6 +59,14 @@ routes: list[tuple[str, str, Handler, str]] = [
     ("GET", "/v1/teams/{team_id}/balances", balances.get, "balances.get"),
     ("GET", "/v1/teams/{team_id}/debts", balances.debts, "balances.debts"),
     ("GET", "/v1/teams/{team_id}/balances/{member_id}", balances.explain, "balances.explain"),
+    ("GET", "/v1/teams/{team_id}/statement", balances.statement, "balances.statement"),
+    ("GET", "/v1/teams/{team_id}/changes", changes.page, "changes.page"),
+    ("GET", "/v1/teams/{team_id}/expenses/{expense_id}/history", history.expense, "history.expense"),
+    ("GET", "/v1/teams/{team_id}/settlements/{settlement_id}/history", history.settlement, "history.settlement"),
+    ("GET", "/v1/teams/{team_id}/members/{member_id}/history", history.member, "history.member"),
+    ("GET", "/v1/teams/{team_id}/history", history.team, "history.team"),
+    ("GET", "/v1/teams/{team_id}/activity", history.activity, "history.activity"),
+    ("PUT", "/v1/teams/{team_id}/activity/read", history.read, "history.read"),
     ("GET", "/", ops.home, "ops.home"),
     ("GET", "/livez", ops.live, "ops.live"),
     ("GET", "/readyz", ops.ready, "ops.ready"),

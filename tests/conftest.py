@@ -296,9 +296,9 @@ class Team:
 
 
 @contextlib.asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Service]:
-    """Run the service as `serve` does, on a free port."""
-    app = create_app(config)
+async def running(config: Config, **options: Any) -> AsyncIterator[Service]:
+    """Run the service as `serve` does, on a free port; `options` are those of `create_app`."""
+    app = create_app(config, **options)
     serving = runner(app, keepalive_seconds=config.keepalive_seconds)
     await serving.setup()
     try:

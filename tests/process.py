@@ -21,6 +21,8 @@ SECRET = "a secret for the tests, 32 bytes at least"
 READY_SECONDS_MAX = 30
 # What is reached only by a failure: a slow machine is none.
 ANSWER_SECONDS_MAX = 30
+# The setting of the port on which a command answers.
+port_of = {"serve": "PORT", "worker": "WORKER_PORT"}
 
 
 def free_port() -> int:
@@ -43,13 +45,14 @@ def on(database: str) -> dict[str, str]:
 
 
 class Process:
-    """`python -m service serve` with a data directory, and more arguments where they are given."""
+    """`python -m service serve`, or `worker`, with a data directory, and more arguments where they are given."""
 
     def __init__(
         self,
         data_dir: Path,
         *,
         wait: bool = True,
+        command: str = "serve",
         arguments: tuple[str, ...] = (),
         standard_error: int | None = None,
         descriptors: int = 0,
@@ -60,9 +63,11 @@ class Process:
         self.url = f"http://{reached_at}:{self.port}"
         self.log = Path(f"{data_dir}-{self.port}.log").open("w+b")  # noqa: SIM115 -- closed with the process.
         self.process = subprocess.Popen(
-            [*_limited(descriptors), sys.executable, "-m", "service", "serve", *arguments],
+            [*_limited(descriptors), sys.executable, "-m", "service", command, *arguments],
             cwd=ROOT,
-            env=clean() | {"EXPENSES_DATA_DIR": str(data_dir), "EXPENSES_PORT": str(self.port)} | environment,
+            env=clean()
+            | {"EXPENSES_DATA_DIR": str(data_dir), f"EXPENSES_{port_of[command]}": str(self.port)}
+            | environment,
             stdout=self.log,
             stderr=self.log if standard_error is None else standard_error,
         )

@@ -194,6 +194,8 @@ def test_requests_that_fail_after_an_outage_is_over_are_told(alertmanager):
     ("cause", "follower"),
     [
         ({"alertname": "ServiceDown"}, {"alertname": "ReplicaDown", "instance": "a:8080"}),
+        ({"alertname": "DatabaseDown"}, {"alertname": "WorkerBehind"}),
+        ({"alertname": "WorkerDown"}, {"alertname": "WorkerBehind"}),
         ({"alertname": "LedgerUnbalanced"}, {"alertname": "LedgerTotalsWrong"}),
         (
             {"alertname": "DiskAlmostFull", "instance": "a", "mountpoint": "/one"},

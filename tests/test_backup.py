@@ -114,8 +114,11 @@ def test_what_is_backed_up_is_restored_on_this_machine_and_on_another(stack, tea
     assert "permission denied for database" in stack.sql("expenses_restored", "select 1", user="stranger").stderr
     stack.refuses("deploy/restore", str(dump), saying="expenses_restored is there already")
 
-    # In its place. The old one is kept.
+    # In its place. The old one is kept, and the worker goes to the new one as the API does.
+    stack.did("docker", "compose", "up", "--detach", "--wait", "worker")
     stack.did("deploy/restore", "--swap")
+    assert stack.did("docker", "compose", "ps", "--format", "{{.State}} {{.Health}}", "worker") == "running healthy\n"
+    assert stack.did("docker", "compose", "logs", "worker").count('"message":"stopped"') == 1
     assert stack.amounts(path) == [1001]
     assert stack.properties("expenses") == before
     assert stack.sql("expenses_before", "select amount from expenses order by 1").stdout.split() == ["1001", "2002"]
@@ -127,6 +130,8 @@ def test_what_is_backed_up_is_restored_on_this_machine_and_on_another(stack, tea
     stack.did("deploy/restore", "--swap")
     assert stack.amounts(path) == [1001]
     assert stack.properties("expenses") == before
+    # What did not run is not started.
+    assert stack.did("docker", "compose", "ps", "worker", "--quiet") == ""
 
 
 def test_what_cannot_be_backed_up_or_restored_leaves_everything_as_it_was(stack, team, tmp_path):

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 import pytest
 import yarl
 
+from service.history import actions
 from service.routes import routes
 from service.web import text as text_module
 from tests.conftest import PASSWORD, Person, Team
@@ -125,6 +126,9 @@ spent_on = kind(
     | {"9999-12-31": "366 days from today in the team's time zone"}
 )
 
+closing = kind(day.strings | {"9999-12-31": "which is today for the team, or earlier"})
+del closing.literals["null"]
+
 
 limit_of_amounts = 10**15
 
@@ -174,6 +178,17 @@ limit = kind(
         "must be a whole number, at least 1",
     )
 )
+
+
+def whole(maximum: int) -> Kind:
+    wrong = ["", "-1", "-0", "+5", " 5", "5 ", "1.0", "1e2", "1_000", "٣", "0x10", "007", "five"]
+    too_large = [str(maximum + 1), str(2**64), "9" * 5000]
+    return kind(
+        dict.fromkeys(wrong, "must be a whole number, at least 0")
+        | dict.fromkeys(too_large, f"must be at most {maximum}")
+    )
+
+
 cursor = Kind(
     text(200).strings
     | dict.fromkeys(
@@ -349,7 +364,8 @@ BODIES = {
         "/time_zone": time_zone,
         "/archived": flag,
         **{f"/{name}": read_only() for name in ("team_id", "member_id", "role", "revision", "version", "created_at")},
-        "/archived_at": read_only(null=True),
+        **{f"/{name}": read_only(null=True) for name in ("archived_at", "deleted_at", "purge_at")},
+        "/closed_until": closing,
         "/balances": nets,
     },
     "members.create": {"/name": text(100), "/email": email, "/member_id": identifier, "/role": roles},
@@ -369,9 +385,20 @@ BODIES = {
     | {"/currency": kind({code: said for code, said in currency.strings.items() if code not in {"XXX", "XAU"}})}
     | {"/metadata": metadata()},
 }
+revision = kind(
+    dict.fromkeys(["", "1", "1.5"], "must be a whole number"),
+    {
+        **dict.fromkeys(["1.0", "1e2", "-0.5"], "must be a whole number"),
+        **dict.fromkeys([str(limit_of_amounts + 1), str(2**63), "9" * 5000], f"must be at most {limit_of_amounts}."),
+        **dict.fromkeys(["-1", "-9" + "9" * 5000], "must be at least 0"),
+        "1000": "the team's latest revision is",
+    },
+    takes=int,
+)
+BODIES["history.read"] = {"/revision": revision, "/back": flag}
 page = {"/limit": limit, "/after": cursor}
 QUERIES = {
-    "teams.page": page | {"/status": choice("active", "archived", "all")},
+    "teams.page": page | {"/status": choice("active", "archived", "deleted", "all")},
     "members.page": page | {"/status": choice("active", "former", "all")},
     "members.delete": {"/keep_balance": flag_word},
     "teams.delete": {"/keep_balance": flag_word},
@@ -406,10 +433,33 @@ QUERIES = {
         "/q": text(200),
         "/sort": choice("spent_on", "created_at"),
     },
+    "changes.mine": {
+        "/after": Kind(
+            text(8000).strings
+            | dict.fromkeys(
+                ["x", "!!!", "é" * 10, "A" * 199, "bnVsbA", "AQ==", "AQA", "AR", "ARAaWzwNEHw-mkE_bSuOHAGM"],
+                "not the `next` of an answer",
+            )
+        ),
+        "/limit": limit,
+        "/wait": whole(60),
+    },
+    "changes.page": {"/after": whole(10**18), "/limit": limit, "/wait": whole(60)},
     "balances.get": {"/as_of": day},
     # In a currency that is none, a balance consists of nothing.
     "balances.explain": page
     | {"/currency": Kind({code: said for code, said in currency.strings.items() if not code.startswith("X")})},
+}
+
+QUERIES |= {f"history.{name}": page for name in ("expense", "settlement", "member", "team")}
+QUERIES["balances.statement"] = page | {"/member_id": identifier, "/from": day, "/to": day}
+QUERIES["history.activity"] = page | {
+    "/actor": identifier,
+    "/action": choice(*actions),
+    "/subject": choice("expense", "settlement", "member", "team"),
+    "/subject_id": identifier,
+    "/from": day,
+    "/to": day,
 }
 
 
@@ -457,6 +507,7 @@ class World:
             "teams.update": {"name": "House"},
             "members.create": {"name": "Another guest"},
             "members.update": {"name": "A known guest"},
+            "history.read": {"revision": 1},
             "expenses.create": {"description": "Lunch", "amount": 9000, "split": "exact", "participants": shares},
             "expenses.update": {"description": "Lunch", "amount": 9000, "split": "exact", "participants": shares},
         }[name]
@@ -556,7 +607,7 @@ async def test_it_names_the_field_of_a_body_and_changes_nothing(world, name):
     assert wrong == []
     assert await world.rows() == before
     answer = await world.send(name, method, path, urlencode(good) if form else json.dumps(good))
-    assert answer.status in {200, 201}
+    assert answer.status in {200, 201, 204}
     assert await world.rows() != before
 
 

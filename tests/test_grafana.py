@@ -322,7 +322,7 @@ def test_the_variables_that_a_link_keeps_are_the_same_on_every_dashboard():
     assert all(other == one for other in others)
     (job,) = [each for each in one["list"] if each["name"] == "job"]
     prometheus = yaml.safe_load((root / "deploy/prometheus/prometheus.yml").read_text())
-    assert {"expenses", "postgres"} == set(job["current"]["value"]) & {
+    assert {"expenses", "expenses-worker", "postgres"} == set(job["current"]["value"]) & {
         each["job_name"] for each in prometheus["scrape_configs"]
     }
 

@@ -9,6 +9,12 @@ import pytest
 GUIDE = (Path(__file__).parent.parent / "docs/guide.md").read_text()
 EXAMPLES = re.findall(r"```json\nPOST (/\w+) (\{.*?\})\n=> (\{.*?\})\n```", GUIDE, re.DOTALL)
 
+# A method, a path, and the status and some of the body that it is answered with.
+STEPS = [
+    re.findall(r"^(\w+) (\S+) +=> (\d+)(?: (\{.*\}))?$", block, re.MULTILINE)
+    for block in re.findall(r"```http\n(.*?)\n```", GUIDE, re.DOTALL)
+]
+
 
 def test_it_has_every_split_and_every_kind():
     text = "".join(body for _, body, _ in EXAMPLES)
@@ -34,3 +40,29 @@ async def test_an_example_is_answered_as_it_says(flat, example):
             assert both[0] == both[1]
     sent = await flat.owner.patch(answer.headers["Location"], answer.body, '"1"')
     assert sent.status == 200, sent.body
+
+
+def shows(answered, expected):
+    """Tell whether an answer has what is expected of it; `…` stands for any text."""
+    if isinstance(expected, dict):
+        return all(name in answered and shows(answered[name], value) for name, value in expected.items())
+    if isinstance(expected, list):
+        return len(answered) == len(expected) and all(map(shows, answered, expected))
+    return isinstance(answered, str) if expected == "…" else answered == expected
+
+
+@pytest.mark.parametrize("steps", STEPS, ids=lambda steps: steps[0][1])
+async def test_steps_are_answered_as_they_say(flat, steps, subtests):
+    assert len(steps) > 1
+    await flat.guest("Bob")
+    await flat.spend()
+    for method, path, status, expected in steps:
+        with subtests.test(f"{method} {path}"):
+            answer = await flat.owner.call(method, path.format(team_id=flat.team_id))
+            assert answer.status == int(status)
+            assert shows(answer.body, json.loads(expected or "{}")), answer.body
+
+
+def test_every_block_of_steps_is_read():
+    lines = [line for block in re.findall(r"```http\n(.*?)\n```", GUIDE, re.DOTALL) for line in block.splitlines()]
+    assert len(lines) == sum(map(len, STEPS)) > 0

@@ -59,8 +59,9 @@ def exposed(text):
 
 
 def documented():
-    """Return the type and the labels of each metric in the tables of docs/metrics.md."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| .+ \|$", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+    """Return the type and the labels of each metric in the tables of docs/metrics.md, but for those of the worker."""
+    page = (ROOT / "docs/metrics.md").read_text().partition("## The worker")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| .+ \|$", page, re.MULTILINE)
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent
 FILES = {f"{path.parent.name}.{path.stem}": text_of(path) for path in sorted((ROOT / "sql").rglob("*.sql"))}
 TEAM_TABLES = {"teams", "members", "expenses", "entries", "totals", "revisions"}
 # These look for the teams of an account, or at all teams: each asks every shard, so there are few of them.
-ACROSS_TEAMS = {"teams.page", "me.balances", "seed.date_accounts"}
+ACROSS_TEAMS = {"teams.page", "teams.page_deleted", "teams.due", "me.balances", "seed.date_accounts"}
+ACROSS_TEAMS |= {"changes.look", "changes.mine"}
 ACROSS_TEAMS |= {"ops.audit", "ops.count_teams", "ops.next_teams", "ops.unbalanced", "ops.differences"}
 # A team that is being made has no id to be asked for.
 MAKES_A_TEAM = {"teams.create"}
@@ -76,7 +77,18 @@ def test_the_statements_across_teams_are_those_that_are_known():
 
 
 def reads_a_team_table(name):
-    tables = "|".join([*TEAM_TABLES, "actors", "open_balances", "live_expenses", "unbalanced_expenses", "wrong_totals"])
+    tables = "|".join(
+        [
+            *TEAM_TABLES,
+            "actors",
+            "restorers",
+            "open_balances",
+            "live_expenses",
+            "shown_changes",
+            "unbalanced_expenses",
+            "wrong_totals",
+        ]
+    )
     return re.search(rf"\b(from|join|update|into) ({tables})\b", FILES[name]) is not None
 
 
@@ -99,7 +111,7 @@ def test_no_clock_stands_where_shards_take_only_constants(name):
 def test_nothing_locks_an_account():
     # Accounts are copied to every node: a lock on one is taken on all of them, in no order.
     locking = {name for name, sql in FILES.items() if re.search(r"\bfor (no key )?(update|share)\b", sql)}
-    assert locking == {"auth.purge", "auth.remember", "ops.audit", "ops.hold"}
+    assert locking == {"auth.purge", "auth.remember", "ops.audit", "ops.hold", "teams.hold_due"}
 
 
 def test_the_plan_shows_a_part_that_does_not_name_the_team(connection):

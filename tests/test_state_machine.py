@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import PASSWORD, running
+from tests.mirror import Mirror
 from tests.model import Entry, Model, exact_shares, fewest
 
 SEQUENCES = int(os.environ.get("FUZZ_SEQUENCES", "6"))
@@ -69,11 +70,20 @@ class Ledger(RuleBasedStateMachine):
         self.model = Model()
         self.has_tried = False
         self.versions: dict[str, int] = {}
+        # The last day of the closed period: every day is after the empty text.
+        self.closed = ""
+        self.mirror = Mirror(self.get)
 
     def get(self, path: str) -> Any:
         status, body = self.client.call("GET", self.path + path)
         assert status == 200, body
         return body
+
+    # --- the team
+
+    @rule(name=st.sampled_from(["Fuzz", "Fussy"]))
+    def rename(self, name: str) -> None:
+        assert self.client.call("PATCH", self.path, {"name": name})[0] == 200
 
     # --- members
 
@@ -105,6 +115,25 @@ class Ledger(RuleBasedStateMachine):
         assert self.client.call("POST", f"{self.path}/members", {"member_id": member})[0] == 201
         self.former.remove(member)
         self.active.append(member)
+
+    # --- closing
+
+    @rule(days=st.one_of(st.none(), st.integers(-1, 60)))
+    def close(self, days: int | None) -> None:
+        day = None if days is None else str(datetime.date(2024, 1, 1) + datetime.timedelta(days=days))
+        status, team = self.client.call("PATCH", self.path, {"closed_until": day})
+        assert (status, team["closed_until"]) == (200, day)
+        self.closed = day or ""
+
+    def is_closed(self, answers: list[tuple[int, Any]], *days: str) -> bool:
+        """Tell whether one of the days is closed; then all of the answers have to say so."""
+        if min(days) > self.closed:
+            return False
+        for status, problem in answers:
+            assert (status, problem["type"]) == (409, "/problems/period-closed"), problem
+            assert problem["closed_until"] == self.closed
+        Ledger.refused += 1
+        return True
 
     # --- expenses and incomes
 
@@ -216,6 +245,8 @@ class Ledger(RuleBasedStateMachine):
             assert (tried[0], status, answer["type"]) == (422, 422, "/problems/not-a-member")
             Ledger.refused += 1
             return
+        if self.is_closed([tried, (status, answer)], body["spent_on"]):
+            return
         assert (tried[0], status) == (200, 201), answer
         assert self.lasting(tried[1]) == self.lasting(answer)
         self.remember(body, answer, self.active)
@@ -240,6 +271,8 @@ class Ledger(RuleBasedStateMachine):
             if before["split"] in {"equal", "percent", "shares"} and len(before["payers"]) == 1:
                 sent["amount"] = amount
             status, answer = self.client.call("PATCH", self.path + path, sent, version)
+            if self.is_closed([(status, answer)], before["spent_on"], sent["spent_on"]):
+                return
             assert status == 200, answer
             if sent["amount"] == before["amount"]:
                 assert answer["participants"] == before["participants"]
@@ -252,6 +285,8 @@ class Ledger(RuleBasedStateMachine):
             body["participants"] = [{"member_id": each} for each in self.active]
         tried = self.client.call("PATCH", f"{self.path}{path}?dry_run=true", body, version)
         status, answer = self.client.call("PATCH", self.path + path, body, version)
+        if self.is_closed([tried, (status, answer)], before["spent_on"], body["spent_on"]):
+            return
         assert (tried[0], status) == (200, 200), answer
         assert self.lasting(tried[1]) == self.lasting(answer)
         self.remember(body, answer, self.active)
@@ -264,8 +299,11 @@ class Ledger(RuleBasedStateMachine):
         chosen = list(self.model.entries)[index % len(self.model.entries)]
         folder = "settlements" if self.model.entries[chosen].kind == "settlement" else "expenses"
         version = f'"{self.versions[chosen]}"'
-        assert self.client.call("DELETE", f"{self.path}/{folder}/{chosen}", if_match='"999"')[0] == 412
-        assert self.client.call("DELETE", f"{self.path}/{folder}/{chosen}", if_match=version)[0] == 204
+        outdated = self.client.call("DELETE", f"{self.path}/{folder}/{chosen}", if_match='"999"')
+        answer = self.client.call("DELETE", f"{self.path}/{folder}/{chosen}", if_match=version)
+        if self.is_closed([outdated, answer], self.model.entries[chosen].day):
+            return
+        assert (outdated[0], answer[0]) == (412, 204)
         del self.model.entries[chosen]
 
     # --- settlements
@@ -297,6 +335,8 @@ class Ledger(RuleBasedStateMachine):
         if data.draw(st.booleans()):
             body["settles"] = {"amount": data.draw(AMOUNTS), "currency": "USD"}
         status, answer = self.client.call("POST", f"{self.path}/settlements", body)
+        if self.is_closed([(status, answer)], body["settled_on"]):
+            return
         assert status == 201, answer
         self.settled(answer)
 
@@ -376,6 +416,19 @@ class Ledger(RuleBasedStateMachine):
             assert found == self.model.nets(day)
 
     @invariant()
+    def statements_go_from_one_day_s_net_to_the_other_s(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        found = self.get(f"/statement?member_id={self.owner_id}&from=2024-01-20&to=2024-02-20&limit=200")
+        for balance in found["balances"]:
+            currency = balance["currency"]
+            first, last = (
+                self.model.nets(day).get((self.owner_id, currency), 0) for day in ("2024-01-19", "2024-02-20")
+            )
+            assert (balance["opening"], balance["closing"]) == (first, last)
+            assert first + sum(each["net"] for each in found["items"] if each["currency"] == currency) == last
+
+    @invariant()
     def totals_are_the_model_s(self) -> None:
         if not hasattr(self, "model"):
             return
@@ -386,6 +439,14 @@ class Ledger(RuleBasedStateMachine):
                 [self.team_id],
             ).fetchall()
         assert {tuple(row[:4]): (row[4], row[5]) for row in rows} == self.model.totals()
+
+    @invariant()
+    def a_client_that_follows_the_changes_has_what_the_lists_have(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        # In pages of several sizes: those of one step do not always fit on one.
+        self.mirror.follow(limit=1 + Ledger.steps % 3)
+        assert self.mirror.held() == self.mirror.listed()
 
 
 @pytest.fixture

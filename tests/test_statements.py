@@ -44,6 +44,7 @@ async def test_a_read_is_one_statement(served, flat):
     expense = await flat.spend()
     reads = {
         "/v1/teams": queries.teams.page,
+        "/v1/teams?status=deleted": queries.teams.page_deleted,
         flat.path: queries.teams.get,
         f"{flat.path}/members": queries.members.page,
         f"{flat.path}/members/{flat.owner_id}": queries.members.get,

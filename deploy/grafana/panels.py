@@ -15,9 +15,9 @@ import yaml
 type_of_datasource = "prometheus"
 datasource = {"type": type_of_datasource, "uid": "${datasource}"}
 selected = 'job=~"$job", instance=~"$instance"'
-# What Prometheus scrapes as jobs of ours: the service, postgres_exporter, and CloudNativePG's instances.
-jobs = ["expenses", "postgres", "expenses/expenses-database"]
-job_metrics = "database_up|pg_up|cnpg_collector_up"
+# What Prometheus scrapes as jobs of ours: the service, its worker, postgres_exporter, and CloudNativePG's instances.
+jobs = ["expenses", "expenses-worker", "postgres", "expenses/expenses-database"]
+job_metrics = "database_up|worker_lag_seconds|pg_up|cnpg_collector_up"
 columns = 24
 stat_height, chart_height = 4, 8
 

@@ -1,11 +1,18 @@
 """Balances over HTTP."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
+from service.access import Listed
 from service.balances import service
-from service.balances.schemas import BalancePart, Balances, BalancesQuery, Debts, ExplainQuery
+from service.balances.schemas import (
+    BalancePart,
+    Balances,
+    BalancesQuery,
+    Debts,
+    ExplainQuery,
+    StatementQuery,
+    statement_head,
+)
 from service.errors import NotFound
 from service.postgres.pool import Record
 from service.web.answers import Ok, Page
@@ -23,8 +30,8 @@ async def get(request: web.Request, team_id: str) -> Record:
     return await service.get(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 
 
-@endpoint(Page(BalancePart, by="expense_id"), query=ExplainQuery, refuses=(NotFound,))
-async def explain(request: web.Request, team_id: str, member_id: str) -> Sequence[Record]:
+@endpoint(Page(BalancePart, by="expense_id", etag="revision"), query=ExplainQuery, refuses=(NotFound,))
+async def explain(request: web.Request, team_id: str, member_id: str) -> Listed:
     """List what a member's balances consist of, newest first.
 
     The first `balance` in each currency is the member's net, as in the list of balances; each is the sum of its own
@@ -40,6 +47,21 @@ async def explain(request: web.Request, team_id: str, member_id: str) -> Sequenc
         limit=query["limit"],
         after=query["after"],
     )
+
+
+@endpoint(
+    Page(BalancePart, by="expense_id", name="Statement", beside=statement_head, etag="revision"),
+    query=StatementQuery,
+    refuses=(NotFound,),
+)
+async def statement(request: web.Request, team_id: str) -> Listed:
+    """List a member's entries from one day to another, oldest first, between the balances at both ends.
+
+    In each currency, `opening` and every `net` come to the `balance` of each entry, and all of them to `closing`. The
+    entries are those of the expenses as they are now.
+    """
+    query = {name: value for name, value in request[QUERY].items() if name != "sort"}
+    return await service.statement(request.app[DB], request[ACTOR], team_id, **query)
 
 
 @endpoint(Ok(Debts, etag="revision"), refuses=(NotFound,))

@@ -1,12 +1,13 @@
 """What balances look like."""
 
-from typing import ClassVar
+import datetime
+from typing import Any, ClassVar
 
 from marshmallow import fields
 
 from service.web import examples
-from service.web.fields import Currency, Day
-from service.web.paging import PageQuery
+from service.web.fields import Currency, Day, Identifier
+from service.web.paging import PageQuery, first_id
 from service.web.schemas import Input, Output
 
 
@@ -99,6 +100,42 @@ class ExplainQuery(PageQuery):
     order: ClassVar[str] = "spent_on"
 
     currency = Currency(metadata={"description": "Only this balance; otherwise those in all currencies."})
+
+
+class StatementQuery(PageQuery):
+    """Whose statement to return, and of which days."""
+
+    order: ClassVar[str] = "spent_on"
+    start_id: ClassVar[str] = first_id
+    start_key: ClassVar[datetime.date] = datetime.date.min
+
+    member_id = Identifier(metadata={"description": "The member whose statement it is; without it, your own."})
+    from_day = Day(data_key="from", metadata={"description": "The first day; without it, all that was before."})
+    to_day = Day(data_key="to", metadata={"description": "The last day; without it, all that follows."})
+
+
+class PeriodBalance(Output):
+    """A member's balance at both ends of a period, in minor units: `opening` + `paid` - `owed` is `closing`."""
+
+    currency = fields.String(required=True)
+    opening = fields.Integer(required=True, metadata={"description": "The net before the first day."})
+    paid = fields.Integer(required=True, metadata={"description": "What was paid in the period."})
+    owed = fields.Integer(required=True, metadata={"description": "What was owed in the period."})
+    closing = fields.Integer(required=True, metadata={"description": "The net at the end of the last day."})
+
+
+# What a page of a statement has beside its items.
+statement_head: dict[str, fields.Field[Any]] = {
+    "member_id": fields.UUID(required=True, metadata={"example": examples.ann_id}),
+    "name": fields.String(required=True, metadata={"example": "Ann"}),
+    "from": fields.Date(required=True, allow_none=True, metadata={"example": "2026-05-01"}),
+    "to": fields.Date(required=True, allow_none=True, metadata={"example": "2026-05-31"}),
+    "balances": fields.List(
+        fields.Nested(PeriodBalance),
+        required=True,
+        metadata={"example": [{"currency": "EUR", "opening": 0, "paid": 9001, "owed": 6001, "closing": 3000}]},
+    ),
+}
 
 
 class BalancePart(Output):

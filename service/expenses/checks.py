@@ -36,6 +36,7 @@ async def current_of(
             is_settlement=is_settlement,
             versions=versions,
             external_id=changes.get("external_id"),
+            spent_on=changes.get("settled_on" if is_settlement else "spent_on"),
         )
     )
 

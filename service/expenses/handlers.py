@@ -1,10 +1,9 @@
 """Expenses over HTTP."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
-from service.errors import Conflict, ExternalIdTaken, Forbidden, IsSettlement, NotFound, TeamArchived
+from service.access import Listed
+from service.errors import Conflict, ExternalIdTaken, Forbidden, IsSettlement, NotFound, PeriodClosed, TeamArchived
 from service.expenses import service
 from service.expenses.schemas import Expense, ExpenseChange, ExpensesQuery, NewExpense
 from service.ledger import refused
@@ -19,7 +18,7 @@ from service.web.schemas import Write
     Created(Expense, at="expenses.get", etag="version"),
     body=NewExpense,
     query=Write,
-    refuses=(NotFound, Forbidden, TeamArchived, Conflict, ExternalIdTaken, *refused),
+    refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, Conflict, ExternalIdTaken, *refused),
 )
 async def create(request: web.Request, team_id: str) -> Record:
     """Record an expense.
@@ -30,8 +29,8 @@ async def create(request: web.Request, team_id: str) -> Record:
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY], **request[QUERY])
 
 
-@endpoint(Page(Expense, by="expense_id"), query=ExpensesQuery, refuses=(NotFound,))
-async def page(request: web.Request, team_id: str) -> Sequence[Record]:
+@endpoint(Page(Expense, by="expense_id", etag="revision"), query=ExpensesQuery, refuses=(NotFound,))
+async def page(request: web.Request, team_id: str) -> Listed:
     """List a team's expenses, newest first.
 
     To see every expense exactly once while others write, sort by `created_at`.
@@ -50,7 +49,7 @@ async def get(request: web.Request, team_id: str, expense_id: str) -> Record:
     body=ExpenseChange,
     query=Write,
     if_match="required",
-    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, IsSettlement, *refused),
+    refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, ExternalIdTaken, IsSettlement, *refused),
 )
 async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     """Change an expense that you recorded; admins and owners can change any.
@@ -68,7 +67,7 @@ async def update(request: web.Request, team_id: str, expense_id: str) -> Record:
     )
 
 
-@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived, IsSettlement))
+@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, IsSettlement))
 async def delete(request: web.Request, team_id: str, expense_id: str) -> None:
     """Delete an expense that you recorded; admins and owners can delete any.
 

@@ -1,7 +1,7 @@
 """The use cases of expenses."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -128,7 +128,7 @@ async def page(
     q: str | None = None,
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
-) -> Sequence[Record]:
+) -> access.Listed:
     """Return a team's expenses after the position `after`, newest first: up to `limit`, and one more if there are more.
 
     `after` is a day or a time, depending on `sort`, and an expense's id. Without a `kind`, expenses and incomes are
@@ -154,19 +154,20 @@ async def page(
     page_of = queries.expenses.page_by_spent_on if is_by_day else queries.expenses.page_by_created_at
     rarely = (kind, payer, participant, category, q, external_id, metadata)
     has_filter = any(rarely) or (not is_by_day and any((spent_from, spent_to)))
-    found = [row async for row in page_of(db, look_at=looked_at_max if has_filter else None, **asked, **filters)]
+    rows = page_of(db, look_at=looked_at_max if has_filter else None, **asked, **filters)
+    # What is read after this may be newer than its revision, which only makes a client read it again.
+    found, beside = await access.listed(rows, "expense_id")
     if has_filter and len(found) <= limit:
         search = queries.expenses.search_by_spent_on if is_by_day else queries.expenses.search_by_created_at
         searched = await search(db, look_at=looked_at_max, candidates_max=candidates_max, **filters)
         # Null if every filter matches often, but not lately.
         if searched["answered_by"] is None:
-            found = [row async for row in page_of(db, look_at=None, **asked, **filters)]
+            found, _ = await access.listed(page_of(db, look_at=None, **asked, **filters), "expense_id")
         elif candidates := searched["candidates"]:
             among = queries.expenses.candidates_by_spent_on if is_by_day else queries.expenses.candidates_by_created_at
-            found = [row async for row in among(db, candidates=candidates, look_at=None, **asked, **filters)]
-    if not found:
-        await access.require(db, actor, team_id)
-    return found
+            rows = among(db, candidates=candidates, look_at=None, **asked, **filters)
+            found, _ = await access.listed(rows, "expense_id")
+    return found, beside
 
 
 async def get(db: Connectable, actor: Actor, team_id: str, expense_id: str) -> Record:

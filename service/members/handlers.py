@@ -1,9 +1,8 @@
 """Members over HTTP."""
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
+from service.access import Listed
 from service.errors import AlreadyMember, Forbidden, LastOwner, NotFound, OpenBalance, TeamArchived, TeamFull
 from service.members import service
 from service.members.schemas import Member, MemberChange, MembersQuery, NewMember
@@ -27,8 +26,8 @@ async def create(request: web.Request, team_id: str) -> Record:
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY])
 
 
-@endpoint(Page(Member, by="member_id"), query=MembersQuery, refuses=(NotFound,))
-async def page(request: web.Request, team_id: str) -> Sequence[Record]:
+@endpoint(Page(Member, by="member_id", etag="revision"), query=MembersQuery, refuses=(NotFound,))
+async def page(request: web.Request, team_id: str) -> Listed:
     """List a team's members, in the order in which they were first added."""
     return await service.page(request.app[DB], request[ACTOR], team_id, **request[QUERY])
 

@@ -1,6 +1,6 @@
 """The use cases of a team's members."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from service import access
@@ -46,13 +46,13 @@ async def create(
 
 async def page(
     db: Connectable, actor: Actor, team_id: str, *, status: str, limit: int, after: tuple[None, str]
-) -> Sequence[Record]:
+) -> access.Listed:
     """Return a team's members after `after`, first added first: up to `limit`, and one more if there are more."""
     _, after_id = after
     rows = queries.members.page(
         db, team_id=team_id, user_id=actor.user_id, status=status, after_id=after_id, size=limit + 1
     )
-    return await access.listed(db, actor, team_id, rows)
+    return await access.listed(rows, "member_id")
 
 
 async def get(db: Connectable, actor: Actor, team_id: str, member_id: str) -> Record:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -93,6 +93,8 @@ class Database:
         self.transaction_seconds = metrics.timings(
             "database_transaction_seconds", "Time of a transaction, including its commit."
         )
+        # Called with the team of each transaction that was committed.
+        self.on_commit: list[Callable[[str], None]] = []
         self.shares = Limit(
             most_of(connections.pool.get_max_size()),
             connections.wait_seconds,
@@ -144,6 +146,9 @@ class Database:
                 ) as transaction:
                     yield transaction
                 self.transaction_seconds.record(time.perf_counter() - started)
+            if team_id and not dry_run:
+                for committed in self.on_commit:
+                    committed(team_id)
         except Refusal:
             raise
         except unavailable as error:

@@ -1,6 +1,6 @@
 """The container's health check, for images and compose files: `python -m service.process.health`.
 
-It imports very little, because it runs every few seconds.
+With the argument `worker`, it is that of the command `worker`. It imports very little, because it runs often.
 """
 
 import http.client
@@ -13,7 +13,8 @@ from service.process.addresses import reachable
 def main() -> None:
     """Exit with 0 if /readyz answers 200, otherwise with 1 and the answer."""
     host = reachable(os.environ.get("EXPENSES_HOST", "127.0.0.1").strip())
-    connection = http.client.HTTPConnection(host, int(os.environ.get("EXPENSES_PORT", "8080")), timeout=2)
+    variable, default = ("EXPENSES_WORKER_PORT", "8081") if sys.argv[1:] == ["worker"] else ("EXPENSES_PORT", "8080")
+    connection = http.client.HTTPConnection(host, int(os.environ.get(variable, default)), timeout=2)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()

@@ -1,9 +1,12 @@
 """Stopping without losing a request."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from service.telemetry.metrics import Metrics
+
+Call = Callable[[], None]
 
 
 class Lifecycle:
@@ -18,6 +21,8 @@ class Lifecycle:
         self.stopping = False
         self.idle = asyncio.Event()
         self.idle.set()
+        # Called when the process is about to stop, before the requests in flight are waited for.
+        self.on_stop: list[Call] = []
         metrics.gauge_of("http_requests_in_flight", "Requests being answered.", lambda: self.in_flight)
 
     def begin(self) -> None:
@@ -34,6 +39,8 @@ class Lifecycle:
     async def drain(self, timeout_seconds: float) -> None:
         """Wait until all requests are answered, but not longer than `timeout_seconds`."""
         self.stopping = True
+        for each in self.on_stop:
+            each()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 await self.idle.wait()

@@ -187,6 +187,10 @@ async def _fill(transaction: Transaction, password_hash: str) -> None:
                 if await life.happen(day, subject):
                     times.append(at)
                 progress.update()
+            if team.is_closed:
+                last_year = datetime.date(_morning(0).year - 1, 12, 31)
+                await teams.update(transaction, actors[team.parties[0].name], life.team_id, closed_until=last_year)
+                times.append(max(times[-1], _morning(0)))
             await _date(transaction, life.team_id, times)
             tqdm.write(f"{team.name}: {len(times)} writes in {team.currency}")
     await queries.seed.date_accounts(transaction, user_ids=[actor.user_id for actor in actors.values()])

@@ -51,6 +51,8 @@ class Team(NamedTuple):
     currency: str
     parties: tuple[Party, ...]
     habits: tuple[Habit, ...]
+    # Whether its books of last year are closed.
+    is_closed: bool = False
 
 
 # fmt: off
@@ -68,7 +70,7 @@ seeded = (
         Habit("eating out", ("Dinner", "Brunch"), 2400, 8600, 0.4, 10, some=True, split="itemised"),
         Habit("eating out", ("Beer garden",), 2400, 6000, 0.3, 10, some=True, split="adjustment"),
         Habit("fun", ("Cinema", "Board game", "Concert", "Bouldering"), 1800, 12000, 0.7, 50, some=True, two_pay=True),
-    )),
+    ), is_closed=True),
     Team("Japan, again", "JPY", (
         Party("Emma", "owner"), Party("Grace", "admin"), Party("Anna"), Party("Felix"), Party("Keiko"),
         Party("Yuki", "guest", came=350),

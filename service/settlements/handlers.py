@@ -1,11 +1,11 @@
 """Settlements over HTTP."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
-from service.errors import ExternalIdTaken, Forbidden, NotFound, NotInPlan, SumTooLarge, TeamArchived
+from service.access import Listed
+from service.errors import ExternalIdTaken, Forbidden, NotFound, NotInPlan, PeriodClosed, SumTooLarge, TeamArchived
 from service.ledger import NotAMember, UnknownCurrency
 from service.postgres.pool import Record
 from service.settlements import service
@@ -27,7 +27,16 @@ from service.web.schemas import Write
     Created(Settlement, at="settlements.get", etag="version"),
     body=NewSettlement,
     query=Write,
-    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, NotAMember, UnknownCurrency, SumTooLarge),
+    refuses=(
+        NotFound,
+        Forbidden,
+        TeamArchived,
+        PeriodClosed,
+        ExternalIdTaken,
+        NotAMember,
+        UnknownCurrency,
+        SumTooLarge,
+    ),
 )
 async def create(request: web.Request, team_id: str) -> Record:
     """Record that one member has paid another.
@@ -37,8 +46,8 @@ async def create(request: web.Request, team_id: str) -> Record:
     return await service.create(request.app[DB], request[ACTOR], team_id, **request[BODY], **request[QUERY])
 
 
-@endpoint(Page(Settlement, by="settlement_id"), query=SettlementsQuery, refuses=(NotFound,))
-async def page(request: web.Request, team_id: str) -> Sequence[Record]:
+@endpoint(Page(Settlement, by="settlement_id", etag="revision"), query=SettlementsQuery, refuses=(NotFound,))
+async def page(request: web.Request, team_id: str) -> Listed:
     """List a team's settlements, newest first.
 
     To see every settlement exactly once while others write, sort by `created_at`.
@@ -57,7 +66,16 @@ async def get(request: web.Request, team_id: str, settlement_id: str) -> Record:
     body=SettlementChange,
     query=Write,
     if_match="required",
-    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, NotAMember, UnknownCurrency, SumTooLarge),
+    refuses=(
+        NotFound,
+        Forbidden,
+        TeamArchived,
+        PeriodClosed,
+        ExternalIdTaken,
+        NotAMember,
+        UnknownCurrency,
+        SumTooLarge,
+    ),
 )
 async def update(request: web.Request, team_id: str, settlement_id: str) -> Record:
     """Change a settlement that you recorded; admins and owners can change any.
@@ -89,7 +107,7 @@ async def plan(request: web.Request, team_id: str) -> dict[str, Any]:
     body=PlannedTransfer,
     query=Write,
     if_match="required",
-    refuses=(NotFound, Forbidden, TeamArchived, ExternalIdTaken, NotInPlan, SumTooLarge),
+    refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed, ExternalIdTaken, NotInPlan, SumTooLarge),
 )
 async def transfer(request: web.Request, team_id: str) -> Record:
     """Record a transfer of the settlement plan as a settlement.
@@ -101,7 +119,7 @@ async def transfer(request: web.Request, team_id: str) -> Record:
     )
 
 
-@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived))
+@endpoint(NoContent(), if_match="required", refuses=(NotFound, Forbidden, TeamArchived, PeriodClosed))
 async def delete(request: web.Request, team_id: str, settlement_id: str) -> None:
     """Delete a settlement that you recorded; admins and owners can delete any.
 

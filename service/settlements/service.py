@@ -1,7 +1,7 @@
 """The use cases of settlements. In the ledger, who paid has paid the amount, and who received it owes it."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from service import access
@@ -95,7 +95,7 @@ async def page(
     settled_to: datetime.date | None = None,
     external_id: str | None = None,
     metadata: Mapping[str, str] | None = None,
-) -> Sequence[Record]:
+) -> access.Listed:
     """Return a team's settlements after the position `after`, newest first: up to `limit`, and one more if there are.
 
     `after` is a day or a time, depending on `sort`, and a settlement's id. A filter that is None does not filter.
@@ -117,7 +117,7 @@ async def page(
         after_id=after_id,
         size=limit + 1,
     )
-    return await access.listed(db, actor, team_id, rows)
+    return await access.listed(rows, "settlement_id")
 
 
 async def get(db: Connectable, actor: Actor, team_id: str, settlement_id: str) -> Record:

@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from service.web import examples
-from service.web.fields import Choice, Currency, Flag
+from service.web.fields import Choice, Currency, Day, Flag
 from service.web.paging import PageQuery
 from service.web.schemas import Change, Input, OpenNet, Output, ReadOnly, ReadOnlyNets
 from service.web.text import Text
@@ -12,6 +12,11 @@ from service.web.time_zones import TimeZone
 roles = ["owner", "admin", "member", "viewer"]
 time_zone_description = (
     "It tells what day today is: the day of an expense that is sent without one. The latest day is 366 days later."
+)
+
+closed_until_description = (
+    "The last day of the closed period, at most today: nothing of that day or before is recorded, changed or deleted. "
+    "Only an owner can set an earlier day, or null, which opens everything."
 )
 
 
@@ -39,12 +44,15 @@ class TeamChange(Change):
             "Members can leave it."
         }
     )
+    closed_until = Day(allow_none=True, metadata={"description": closed_until_description})
     team_id = ReadOnly()
     member_id = ReadOnly()
     role = ReadOnly()
     revision = ReadOnly()
     version = ReadOnly()
     archived_at = ReadOnly()
+    deleted_at = ReadOnly()
+    purge_at = ReadOnly()
     created_at = ReadOnly()
     balances = ReadOnlyNets()
 
@@ -52,7 +60,14 @@ class TeamChange(Change):
 class TeamsQuery(PageQuery):
     """Which teams to list."""
 
-    status = Choice("active", "archived", "all", load_default="all")
+    status = Choice(
+        "active",
+        "archived",
+        "deleted",
+        "all",
+        load_default="all",
+        metadata={"description": "`deleted`: those that you can restore. `all` has no deleted ones."},
+    )
 
 
 class Team(Output):
@@ -68,6 +83,9 @@ class Team(Output):
         "revision": 12,
         "version": 1,
         "archived_at": None,
+        "closed_until": "2026-03-31",
+        "deleted_at": None,
+        "purge_at": None,
         "created_at": examples.created_at,
         "balances": [{"currency": "EUR", "net": 3000}],
     }
@@ -81,6 +99,17 @@ class Team(Output):
     revision = fields.Integer(required=True, metadata={"description": "Counts all writes to the team."})
     version = fields.Integer(required=True, metadata={"description": "Counts the changes of the team itself."})
     archived_at = fields.DateTime(required=True, allow_none=True)
+    closed_until = fields.Date(
+        required=True, allow_none=True, metadata={"description": "Nothing of this day or before is written any more."}
+    )
+    deleted_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "Set only in the list of deleted teams."}
+    )
+    purge_at = fields.DateTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Until when a deleted team can be restored. After that, nothing is left of it."},
+    )
     created_at = fields.DateTime(required=True)
     balances = fields.List(
         fields.Nested(OpenNet),

@@ -1,6 +1,6 @@
 """The answers of endpoints that do not refuse: status, headers and body, made from the record they return."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 from marshmallow import Schema, fields
 
+from service.postgres.pool import Record
 from service.web.etags import is_in_if_none_match
 from service.web.keys import PUBLIC_URL, QUERY
 from service.web.paging import cut
@@ -24,15 +25,24 @@ security_headers = {
 }
 header_descriptions = {
     "Location": "The address of what was created.",
-    "ETag": "The version, for If-Match and If-None-Match.",
+    "ETag": "For If-None-Match: 304 if nothing has changed. Where this has a version, for If-Match, too.",
     "Link": 'The next page: `<…>; rel="next"` (RFC 8288).',
 }
 
 
 class Answer:
-    """The base of all answers."""
+    """The base of all answers.
+
+    `etag` has the names of the fields that the tag is made of, with dots between them: a client that has this tag
+    already is answered 304.
+    """
 
     status: ClassVar[HTTPStatus] = HTTPStatus.OK
+    etag: Sequence[str] = ()
+
+    def tag(self, values: Mapping[str, Any] | Record) -> str:
+        """Return the ETag for the values of its fields."""
+        return f'"{".".join(str(values[name]) for name in self.etag)}"'
 
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the response for a handler's result."""
@@ -46,8 +56,8 @@ class Answer:
 class Ok(Answer):
     """200 with a record: only the fields of its schema.
 
-    `etag` is the field with its version, or that and another with a dot between them: a client that has this version
-    already is answered 304. What a dry run would have stored has neither an ETag nor an address, and is always 200.
+    `etag` is the field with its version, or that and another with a dot between them. What a dry run would have stored
+    has neither an ETag nor an address, and is always 200.
     """
 
     def __init__(self, schema: type[Schema], *, etag: str = "") -> None:
@@ -62,10 +72,10 @@ class Ok(Answer):
             return _json(record, HTTPStatus.OK, {})
         headers = self.headers(request, record)
         if self.etag:
-            headers["ETag"] = f'"{".".join([str(record[name]) for name in self.etag])}"'
+            headers["ETag"] = self.tag(record)
             # Only reads come here with this header: a write is refused with it.
             if "If-None-Match" in request.headers and is_in_if_none_match(request, headers["ETag"]):
-                return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+                return not_modified(headers["ETag"])
         return _json(record, self.status, headers)
 
     def headers(self, _request: web.Request, _record: Mapping[str, Any]) -> dict[str, str]:
@@ -99,36 +109,54 @@ class Created(Ok):
 class Page(Answer):
     """200 with a page of records, and the next page's address in a Link header (RFC 8288).
 
-    The handler returns up to one record more than the query's `limit`; `by` is the field with the records' ids.
+    The handler returns up to one record more than the query's `limit`; `by` is the field with the records' ids. With
+    `beside`, a page has these fields, too, and with `etag` an ETag: the handler returns the records and a mapping with
+    the fields of both.
     """
 
-    def __init__(self, schema: type[Schema], *, by: str) -> None:
+    def __init__(
+        self,
+        schema: type[Schema],
+        *,
+        by: str,
+        name: str = "",
+        beside: Mapping[str, fields.Field[Any]] | None = None,
+        etag: str = "",
+    ) -> None:
         self.by = by
+        self.etag = etag.split(".") if etag else []
+        self.beside = dict(beside or {})
         self.pick = _picker(schema)
         # Marshmallow declares no attributes of its own for it.
         listing: Any = Output.from_dict(
             {
                 "items": fields.List(fields.Nested(schema), required=True),
                 "next": fields.String(required=True, allow_none=True),
+                **self.beside,
             },
-            name=f"{schema.__name__}s",
+            name=name or f"{schema.__name__}s",
         )
         if example := getattr(schema, "example", None):
-            listing.example = {"items": [example], "next": None}
+            others = {each: field.metadata["example"] for each, field in self.beside.items()}
+            listing.example = {"items": [example], "next": None} | others
         self.schema = listing
 
     def response(self, request: web.Request, result: Any) -> web.StreamResponse:
         """Return the page as JSON."""
-        items, cursor = cut(result, request[QUERY], self.by)
-        headers = {}
+        records, others = result if self.beside or self.etag else (result, {})
+        headers = {"ETag": self.tag(others)} if self.etag else {}
+        if self.etag and "If-None-Match" in request.headers and is_in_if_none_match(request, headers["ETag"]):
+            return not_modified(headers["ETag"])
+        items, cursor = cut(records, request[QUERY], self.by)
         if cursor:
             following = request.app[PUBLIC_URL] + str(request.rel_url.update_query(after=cursor))
             headers["Link"] = f'<{following}>; rel="next"'
-        return _json({"items": items, "next": cursor}, self.status, headers, self.pick)
+        shown = {name: others[name] for name in self.beside}
+        return _json({"items": items, "next": cursor, **shown}, self.status, headers, self.pick)
 
     def documented(self) -> dict[str, Any]:
         """Return the schema and the header."""
-        return _described(self.schema, "Link")
+        return _described(self.schema, *(["ETag"] if self.etag else []), "Link")
 
 
 class NoContent(Answer):
@@ -160,6 +188,11 @@ class Media(Answer):
         """Return the media type."""
         kind = "object" if self.media_type.endswith("json") else "string"
         return {"content": {self.media_type: {"schema": {"type": kind}}}}
+
+
+def not_modified(etag: str) -> web.Response:
+    """Return 304 with the ETag."""
+    return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
 
 
 def is_dry_run(request: web.Request) -> bool:

@@ -19,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 from service import errors
 from service.web.answers import security_headers
 from service.web.connection_limit import ConnectionLimit
-from service.web.keys import CONNECTION_LIMIT, PUBLIC_URL, REFUSED, REQUEST_ID
+from service.web.keys import CONNECTION_LIMIT, GONE, PUBLIC_URL, REFUSED, REQUEST_ID
 from service.web.middleware import observe, problem_details
 from service.web.request import place
 
@@ -84,6 +84,8 @@ class Connection(RequestHandler):
         if self.limit and self.peer is not None:
             self.limit.give_back(self.peer)
             self.peer = None
+        if self._current_request is not None and (gone := self._current_request.get(GONE)):
+            gone()
         self._head_is_complete()
         super().connection_lost(error)
 

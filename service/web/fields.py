@@ -248,6 +248,28 @@ class Limit(Value, fields.Integer):
         return min(int(value[:6]), limit_max)
 
 
+class Whole(Value, fields.Integer):
+    """A whole number in a query, from 0 to a maximum."""
+
+    default_error_messages = {
+        "invalid": "This must be a whole number, at least 0.",
+        "too_large": "This must be at most {maximum}.",
+    }
+
+    def __init__(self, maximum: int, **kwargs: Any) -> None:
+        super().__init__(limits={"minimum": 0, "maximum": maximum}, **kwargs)
+        self.maximum = maximum
+
+    def read(self, value: Any) -> int:
+        """Return the value."""
+        if not re.fullmatch(r"0|[1-9][0-9]*", value, re.ASCII):
+            raise self.make_error("invalid")
+        # The first digits tell whether it is above any maximum of ours.
+        if (number := int(value[:20])) > self.maximum:
+            raise self.make_error("too_large", maximum=self.maximum)
+        return number
+
+
 class Several(Strict, fields.List[Any]):
     """A list with a minimum and a maximum length."""
 

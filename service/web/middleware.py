@@ -69,7 +69,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         duration_seconds = time.perf_counter() - started
         route = request.match_info.route.name or "unmatched"
         lifecycle.end()
-        request.app[TRAFFIC].answered(route, _method(request), status, duration_seconds)
+        # A client that waits for something is not served slowly.
+        served_seconds = duration_seconds - spent.held_seconds
+        request.app[TRAFFIC].answered(route, _method(request), status, served_seconds)
         actor = request.get(ACTOR)
         if status >= HTTPStatus.BAD_REQUEST or route not in request.app[UNLOGGED]:
             log_request(
@@ -86,6 +88,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
                 database_ms=_milliseconds(spent.database_seconds),
                 connection_wait_ms=_milliseconds(spent.connection_seconds),
                 turn_wait_ms=_milliseconds(spent.turn_seconds),
+                held_ms=_milliseconds(spent.held_seconds),
                 slowest_query=spent.slowest_query,
             )
         current_spent.reset(spent_token)
@@ -96,7 +99,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who may, and answer whatever goes wrong with a problem document that shows nothing internal."""
     try:
-        _authenticate(request)
+        authenticate(request)
         try:
             return await handler(request)
         except transient:
@@ -126,7 +129,7 @@ async def problem_details(request: web.Request, handler: Handler) -> web.StreamR
     return _problem(request, refused)
 
 
-def _authenticate(request: web.Request) -> None:
+def authenticate(request: web.Request) -> None:
     """Find out who acts. Raises Unauthenticated without a valid access token, except for endpoints declared public.
 
     Raises also what was found wrong before the request could be read.

@@ -10,6 +10,7 @@ from apispec.ext.marshmallow.common import resolve_schema_cls
 from marshmallow import Schema
 
 from service import __version__
+from service.web.schemas import AnyOf
 
 description = """
 Teams record who paid what for whom, and always know who owes whom.
@@ -30,14 +31,17 @@ body_types = {"json": "application/json", "form": "application/x-www-form-urlenc
 
 def document(routes: Sequence[tuple[str, str, Any, str]], public_url: str = "") -> dict[str, Any]:
     """Return the document of routes, each a method, path, handler and name; clients reach them at `public_url`."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec(
         title="Team Expense Tracker API",
         version=__version__,
         openapi_version="3.1.0",
         info={"description": description.strip(), "license": {"name": "MIT", "identifier": "MIT"}},
         servers=[{"url": public_url or "/"}],
-        plugins=[MarshmallowPlugin(schema_name_resolver=_schema_name)],
+        plugins=[plugin],
     )
+    converter: Any = plugin.converter
+    converter.add_attribute_function(_any_of)
     token_url = f"{public_url}/v1/auth/token"
     spec.components.security_scheme(
         "login",
@@ -53,6 +57,13 @@ def document(routes: Sequence[tuple[str, str, Any, str]], public_url: str = "") 
     for method, path, handler, name in routes:
         spec.path(path=path, operations={method.lower(): _operation(path, name, handler.__apispec__, public_url)})
     return spec.to_dict()
+
+
+def _any_of(converter: Any, field: Any, **_: Any) -> dict[str, Any]:
+    """Return what is documented of a field that is as one of some schemas says."""
+    if not isinstance(field, AnyOf):
+        return {}
+    return {"anyOf": [*map(converter.resolve_nested_schema, field.schemas), {"type": "null"}]}
 
 
 def _schema_name(schema: type[Schema] | Schema | str) -> str:

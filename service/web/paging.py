@@ -19,17 +19,29 @@ from service.web.text import Text
 first_id = "00000000-0000-0000-0000-000000000000"
 last_id = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
+# More than a team will ever have; PostgreSQL's bigint has room for it.
+revision_max = 2**63 - 1
+
+
+def _revision(key: Any) -> int:
+    if type(key) is not int or not 0 <= key <= revision_max:
+        raise ValueError(key)
+    return key
+
+
 # Keys before all rows in descending order.
 start_keys: dict[str, Any] = {
     "spent_on": datetime.date.max,
     "settled_on": datetime.date.max,
     "created_at": datetime.datetime.max.replace(tzinfo=datetime.UTC),
+    "revision": revision_max,
     "id": None,
 }
 parsers: dict[str, Callable[[Any], Any]] = {
     "spent_on": datetime.date.fromisoformat,
     "settled_on": datetime.date.fromisoformat,
     "created_at": lambda key: datetime.datetime.fromisoformat(key).astimezone(datetime.UTC),
+    "revision": _revision,
     "id": lambda _: None,
 }
 
@@ -42,6 +54,8 @@ class PageQuery(Input):
     """
 
     start_id: ClassVar[str] = last_id
+    # Where the list begins, unless its order is descending.
+    start_key: ClassVar[Any] = None
     # What a list without a choice of `sort` is ordered by.
     order: ClassVar[str] = "id"
 
@@ -55,7 +69,8 @@ class PageQuery(Input):
             data["sort"] = self.order
         sort = data.get("sort", "id")
         after = data.get("after")
-        data["after"] = (start_keys[sort], self.start_id) if after is None else _read(after, sort)
+        start = (self.start_key or start_keys[sort], self.start_id)
+        data["after"] = start if after is None else _read(after, sort)
         return data
 
 

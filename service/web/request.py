@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -10,7 +12,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from service.errors import Malformed, RequestTimeout, UnsupportedMediaType
-from service.web.keys import TRUSTED_PROXIES
+from service.web.keys import GONE, TRUSTED_PROXIES
 
 body_bytes_max = 64 * 1024
 body_seconds_max = 15
@@ -113,3 +115,20 @@ def agent(request: web.Request) -> str:
     """Return the client's User-Agent, by which its session can be recognised."""
     sent = request.headers.get("User-Agent", "")
     return "".join(each for each in sent if each.isprintable())[:200]
+
+
+@contextmanager
+def ended_by_its_client(request: web.Request) -> Iterator[None]:
+    """Cancel the block if the client disconnects. Only for reads: a write that has begun is finished."""
+    task = asyncio.current_task()
+    if task:
+        request[GONE] = task.cancel
+    try:
+        yield
+    finally:
+        # The task has the request, too: without this, both would stay until the next collection.
+        request[GONE] = _nothing
+
+
+def _nothing() -> None:
+    """Do nothing."""

@@ -106,6 +106,14 @@ class Output(Schema):
         unknown = EXCLUDE
 
 
+class AnyOf(fields.Raw):
+    """A field of an answer that is as one of some schemas says, or null."""
+
+    def __init__(self, schemas: list[type[Output]], **kwargs: Any) -> None:
+        super().__init__(required=True, **kwargs)
+        self.schemas = schemas
+
+
 class FieldError(Output):
     """Why one value was refused."""
 
@@ -143,6 +151,7 @@ class Problem(Output):
         metadata={"description": "The address of what has the id (external-id-taken), or of the settlement."}
     )
     existing_is_deleted = fields.Boolean(metadata={"description": "With external-id-taken."})
+    closed_until = fields.Date(metadata={"description": "With period-closed: the last day of the closed period."})
     balances = fields.List(fields.Nested(OpenNet), metadata={"description": "With open-balance: what is not settled."})
 
 

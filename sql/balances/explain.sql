@@ -1,7 +1,7 @@
 -- name: explain(team_id, user_id, member_id, currency, after_key, after_id, size)
 -- What a member's balances consist of, last spent first, after the position (`after_key`, `after_id`): the entries, each
 -- with the member's net in its currency after it. A null currency is all of them. Reads a page of each currency, and what
--- a month has before it.
+-- a month has before it. With no such entry, there is one row without an id: each has the team's revision.
 with
 currencies as (
     select distinct totals.currency
@@ -10,13 +10,6 @@ currencies as (
         totals.team_id = :team_id
         and totals.member_id = :member_id
         and (:currency::text is null or totals.currency = :currency)
-        and exists (
-            select 1
-            from actors
-            where
-                actors.team_id = :team_id
-                and actors.user_id = :user_id
-        )
 ),
 
 page as (
@@ -85,24 +78,35 @@ opening as materialized (
                 and entries.spent_on >= month_of(oldest.spent_on)
                 and (entries.spent_on, entries.expense_id) < (oldest.spent_on, oldest.expense_id)
         ) as days
+),
+
+explained as (
+    select
+        page.expense_id,
+        page.kind,
+        expenses.description,
+        page.spent_on,
+        page.currency,
+        page.paid,
+        page.owed,
+        page.paid - page.owed as net,
+        -- As JSON, because it may be larger than a bigint.
+        to_json(
+            opening.net
+            + sum(page.paid - page.owed) over (partition by page.currency order by page.spent_on, page.expense_id)
+        ) as balance
+    from page
+    inner join opening on page.currency = opening.currency
+    inner join expenses on page.expense_id = expenses.expense_id
+    where expenses.team_id = :team_id
 )
 
 select
-    page.expense_id,
-    page.kind,
-    expenses.description,
-    page.spent_on,
-    page.currency,
-    page.paid,
-    page.owed,
-    page.paid - page.owed as net,
-    -- As JSON, because it may be larger than a bigint.
-    to_json(
-        opening.net
-        + sum(page.paid - page.owed) over (partition by page.currency order by page.spent_on, page.expense_id)
-    ) as balance
-from page
-inner join opening on page.currency = opening.currency
-inner join expenses on page.expense_id = expenses.expense_id
-where expenses.team_id = :team_id
-order by page.spent_on desc, page.expense_id desc;
+    explained.*,
+    actors.revision
+from actors
+left join explained on true
+where
+    actors.team_id = :team_id
+    and actors.user_id = :user_id
+order by explained.spent_on desc, explained.expense_id desc;

@@ -7,12 +7,14 @@ verdict as (
     select
         actors.member_id,
         actors.role as actor_role,
+        actors.closed_until,
         taken.expense_id as taken_id,
         taken.kind as taken_kind,
         taken.deleted_at as taken_deleted_at,
         case
             when not actors.can_record then 'recorders-only'
             when actors.is_archived then 'team-archived'
+            when :spent_on::date <= actors.closed_until then 'period-closed'
             when
                 :everybody::uuid[] <> array(
                     select members.member_id
@@ -132,6 +134,7 @@ select
     expense.*,
     verdict.refusal,
     verdict.actor_role,
+    verdict.closed_until,
     :team_id::uuid as team_id,
     verdict.taken_id,
     verdict.taken_kind,

@@ -1,7 +1,7 @@
--- name: current(team_id, user_id, expense_id, is_settlement, versions, external_id)^
+-- name: current(team_id, user_id, expense_id, is_settlement, versions, external_id, spent_on)^
 -- The live expense, or the settlement, that is to be changed, with what was typed and the active members; or the refusal,
--- if the actor may not change it, its version is not in `versions` (null accepts any), or another has the new external
--- id. Runs while the team is locked.
+-- if the actor may not change it, its day or the new one (null is the same) is in a closed period, its version is not in
+-- `versions` (null accepts any), or another has the new external id. Runs while the team is locked.
 with
 actor as (
     select actors.*
@@ -72,6 +72,7 @@ select
     expense.*,
     actor.member_id as actor_id,
     actor.role as actor_role,
+    actor.closed_until,
     expense.version as current_version,
     taken.expense_id as taken_id,
     taken.kind as taken_kind,
@@ -87,6 +88,7 @@ select
         when expense.version is null then 'no-such-expense'
         when expense.kind = 'settlement' and not :is_settlement then 'is-settlement'
         when not actor.can_manage and expense.created_by <> actor.member_id then 'managers-or-recorder-only'
+        when least(expense.spent_on, :spent_on::date) <= actor.closed_until then 'period-closed'
         when expense.version <> all(:versions::integer[]) then 'other-version'
         when taken.expense_id is not null then 'external-id-taken'
     end as refusal,

@@ -15,6 +15,7 @@ before as (
         expenses.kind,
         expenses.version,
         expenses.created_by,
+        expenses.spent_on,
         to_jsonb(expenses) as record
     from expenses
     where
@@ -30,6 +31,7 @@ verdict as (
         actor.role as actor_role,
         before.version,
         before.record,
+        actor.closed_until,
         :team_id::uuid as team_id,
         :expense_id::uuid as expense_id,
         case
@@ -39,6 +41,7 @@ verdict as (
             when before.version is null then 'no-such-expense'
             when before.kind = 'settlement' and not :is_settlement then 'is-settlement'
             when not actor.can_manage and before.created_by <> actor.member_id then 'managers-or-recorder-only'
+            when before.spent_on <= actor.closed_until then 'period-closed'
             when before.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
     from actor
@@ -85,6 +88,7 @@ select
     actor_role,
     team_id,
     expense_id,
+    closed_until,
     version as current_version,
     :versions::integer[] as sent_versions
 from verdict;

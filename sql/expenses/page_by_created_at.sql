@@ -5,3 +5,4 @@
 -- replace: (spent_on, expense_id) < (:after_key::date with (created_at, expense_id) < (:after_key::timestamptz
 -- replace: order by spent_on with order by created_at
 -- replace: order by live_expenses.spent_on with order by live_expenses.created_at
+-- replace: order by page.spent_on with order by page.created_at

@@ -33,6 +33,18 @@ former as (
         and members.left_at is not null
 ),
 
+-- The same member as they left, found by their id or their account.
+before as (
+    select to_jsonb(members) as record
+    from members
+    where
+        members.team_id = :team_id
+        and (
+            members.member_id = (select former.member_id from former)
+            or members.user_id = (select account.user_id from account)
+        )
+),
+
 present as (
     select
         count(*) as members,
@@ -50,6 +62,7 @@ verdict as (
         actor.role as actor_role,
         former.member_id,
         present.members,
+        before.record,
         coalesce(account.user_id, former.user_id) as user_id,
         coalesce(account.name, former.name, :name) as name,
         case
@@ -71,6 +84,7 @@ verdict as (
     cross join present
     left join account on true
     left join former on true
+    left join before on true
 ),
 
 returned as (
@@ -131,13 +145,14 @@ member as (
 ),
 
 history as (
-    insert into revisions (team_id, revision, actor_id, action, subject_id, after)
+    insert into revisions (team_id, revision, actor_id, action, subject_id, before, after)
     select
         :team_id,
         :revision,
         verdict.actor_id,
         'members.create',
         member.member_id,
+        verdict.record,
         to_jsonb(member)
     from member
     cross join verdict

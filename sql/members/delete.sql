@@ -15,7 +15,8 @@ target as (
     select
         members.member_id,
         members.role,
-        members.version
+        members.version,
+        to_jsonb(members) as record
     from members
     where
         members.team_id = :team_id
@@ -45,6 +46,7 @@ verdict as (
         actor.role as actor_role,
         balance.balances,
         target.version,
+        target.record,
         case
             when target.member_id is null then 'no-such-member'
             when not actor.can_manage and actor.member_id <> target.member_id then 'managers-only'
@@ -80,13 +82,14 @@ former as (
 ),
 
 history as (
-    insert into revisions (team_id, revision, actor_id, action, subject_id, after)
+    insert into revisions (team_id, revision, actor_id, action, subject_id, before, after)
     select
         :team_id,
         :revision,
         verdict.actor_id,
         'members.delete',
         former.member_id,
+        verdict.record,
         to_jsonb(former)
     from former
     cross join verdict

@@ -4,3 +4,4 @@
 -- replace: last settled first with last recorded first
 -- replace: (live_settlements.settled_on, live_settlements.settlement_id) < (:after_key::date with (live_settlements.created_at, live_settlements.settlement_id) < (:after_key::timestamptz
 -- replace: order by live_settlements.settled_on with order by live_settlements.created_at
+-- replace: order by page.settled_on with order by page.created_at

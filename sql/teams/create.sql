@@ -19,6 +19,7 @@ team as (
         time_zone,
         revision,
         archived_at,
+        closed_until,
         version,
         created_at
 ),
@@ -54,6 +55,8 @@ history as (
 select
     team.*,
     owner.*,
+    null::timestamptz as deleted_at,
+    null::timestamptz as purge_at,
     '[]'::json as balances
 from team
 cross join owner;

@@ -1,6 +1,7 @@
 -- name: delete(team_id, user_id, revision, versions, keep_balance)^
--- Mark a team as deleted, or return the refusal: it is hidden from everybody, but its rows stay. Its version must be in
--- `versions` (null accepts any), and its balances zero, unless they are to be kept. Runs while the team is locked.
+-- Mark a team as deleted, or return the refusal: it is hidden from everybody, and its rows stay until it is purged. Its
+-- version must be in `versions` (null accepts any), and its balances zero, unless they are to be kept. Runs while the
+-- team is locked.
 with
 balance as (
     select
@@ -18,6 +19,7 @@ verdict as (
         actors.role,
         teams.version,
         balance.balances,
+        to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record,
         case
             when actors.role <> 'owner' then 'owners-only'
             when balance.balances is not null and not :keep_balance then 'open-balance'
@@ -45,13 +47,14 @@ team as (
 ),
 
 history as (
-    insert into revisions (team_id, revision, actor_id, action, subject_id)
+    insert into revisions (team_id, revision, actor_id, action, subject_id, before)
     select
         :team_id,
         :revision,
         verdict.member_id,
         'teams.delete',
-        team.team_id
+        team.team_id,
+        verdict.record
     from team
     cross join verdict
 )

@@ -9,8 +9,11 @@ select
     actors.role,
     teams.revision,
     teams.archived_at,
+    teams.closed_until,
     teams.version,
     teams.created_at,
+    null::timestamptz as deleted_at,
+    null::timestamptz as purge_at,
     (
         select coalesce(json_agg(json_build_object('currency', currency, 'net', net) order by currency), '[]'::json)
         from open_balances

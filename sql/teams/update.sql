@@ -1,7 +1,7 @@
--- name: update(team_id, user_id, revision, versions, name, currency, time_zone, archived)^
--- Change a team, or return the refusal; null leaves a field unchanged. An archived team must be restored before its name,
--- currency or time zone can change; the same as before is no change. Its version must be in `versions` (null accepts any). Runs
--- while the team is locked.
+-- name: update(team_id, user_id, revision, versions, name, currency, time_zone, archived, closes, closed_until)^
+-- Change a team, or return the refusal; null leaves a field unchanged, but for `closed_until`, which is taken if `closes`.
+-- An archived team must be restored before anything else of it can change; the same as before is no change. Its version
+-- must be in `versions` (null accepts any). Runs while the team is locked.
 with
 actor as (
     select actors.*
@@ -18,6 +18,8 @@ before as (
         teams.time_zone,
         teams.version,
         teams.archived_at,
+        teams.closed_until,
+        (now() at time zone teams.time_zone)::date as today,
         to_jsonb(teams) || jsonb_build_object('revision', teams.revision - 1) as record
     from teams
     where teams.team_id = :team_id
@@ -30,13 +32,25 @@ verdict as (
         before.version,
         before.archived_at,
         before.record,
+        before.today,
         case
             when not actor.can_manage then 'managers-only'
             when
                 actor.is_archived
                 and :archived::boolean is not false
-                and (:name <> before.name or :currency <> before.currency or :time_zone <> before.time_zone)
+                and (
+                    :name <> before.name
+                    or :currency <> before.currency
+                    or :time_zone <> before.time_zone
+                    or (:closes and :closed_until::date is distinct from before.closed_until)
+                )
                 then 'team-archived'
+            when
+                :closes
+                and actor.role <> 'owner'
+                and coalesce(:closed_until::date, '-infinity') < before.closed_until
+                then 'owners-open'
+            when :closes and :closed_until::date > before.today then 'not-over'
             when before.version <> all(:versions::integer[]) then 'other-version'
         end as refusal
     from actor
@@ -53,6 +67,7 @@ team as (
             when :archived::boolean is null then teams.archived_at
             when :archived::boolean then coalesce(teams.archived_at, (select now()))
         end,
+        closed_until = case when :closes then :closed_until else teams.closed_until end,
         version = teams.version + 1
     from verdict
     where
@@ -67,6 +82,7 @@ team as (
         teams.time_zone,
         teams.revision,
         teams.archived_at,
+        teams.closed_until,
         teams.version,
         teams.created_at,
         verdict.record
@@ -94,7 +110,10 @@ select
     verdict.role as actor_role,
     verdict.version as current_version,
     verdict.archived_at as archived_before,
+    verdict.today,
     :versions::integer[] as sent_versions,
+    null::timestamptz as deleted_at,
+    null::timestamptz as purge_at,
     (
         select coalesce(json_agg(json_build_object('currency', currency, 'net', net) order by currency), '[]'::json)
         from open_balances

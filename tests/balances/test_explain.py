@@ -150,7 +150,7 @@ async def test_a_page_of_a_long_history_reads_a_page_and_a_month(flat, db):
     statement = "explain (analyze, format json) " + queries.balances.explain.sql
     for currency, most in (("EUR", 20 + 62 + 1), ("JPY", 2), (None, 2 * 20 + 62 + 1)):
         # In the order in which the statement mentions them.
-        arguments = (flat.team_id, guest, currency, flat.owner.user_id, datetime.date(2026, 1, 1), last_id, 20)
+        arguments = (flat.team_id, guest, currency, datetime.date(2026, 1, 1), last_id, 20, flat.owner.user_id)
         [[plan]] = await db.fetch(statement, *arguments)
         read = [
             node["Actual Rows"] * node["Actual Loops"]

@@ -93,6 +93,11 @@ class Manifests:
         return found
 
     @property
+    def worker(self) -> Workload:
+        (found,) = self.component("worker")
+        return found
+
+    @property
     def exporter(self) -> Workload:
         (found,) = self.component("exporter")
         return found

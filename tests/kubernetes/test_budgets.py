@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pytest
 
+from service.app import worker_pool_size
 from service.config import Config
 from tests.kubernetes.manifests import Manifests, Workload
 
@@ -64,6 +65,7 @@ def test_all_replicas_fit_into_the_connections_also_while_each_is_replaced(manif
     """Old pods drain while new ones start, and Kubernetes doesn't count those that end: two of each, at worst."""
     processes = 2 * replicas_max(manifests)
     wanted = processes * (setting(manifests, "EXPENSES_POOL_SIZE") + AUDIT_CONNECTIONS)
+    wanted += pods_max(manifests, manifests.worker) * worker_pool_size
     wanted += MIGRATION_CONNECTIONS + OTHER_CONNECTIONS
     assert wanted <= connections_max(manifests) - SUPERUSER_RESERVED
 
@@ -73,6 +75,7 @@ def test_a_pod_has_the_time_to_stop(manifests: Manifests):
     assert 5 <= sleep <= 10
     needed = sleep + 2 * setting(manifests, "EXPENSES_SHUTDOWN_SECONDS") + 5
     assert manifests.api.pod["terminationGracePeriodSeconds"] >= needed
+    assert manifests.worker.pod["terminationGracePeriodSeconds"] >= needed - sleep
 
 
 @pytest.mark.parametrize("kind", ["requests", "limits"])

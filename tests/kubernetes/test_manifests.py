@@ -63,7 +63,7 @@ def test_everything_is_in_the_namespace(manifests: Manifests):
 
 
 def test_the_image_is_this_version(manifests: Manifests):
-    for workload in manifests.component("api", "migration"):
+    for workload in manifests.component("api", "worker", "migration"):
         assert workload.containers[0]["image"] == f"team-expense-tracker:{__version__}"
 
 
@@ -90,7 +90,7 @@ def test_production_applies_no_secret_and_no_try_out_database(production: Manife
 
 def test_what_signs_and_where_the_database_is_are_mounted_where_the_settings_look(manifests: Manifests):
     database = [each["metadata"]["name"] for each in manifests.of("Cluster")] or ["expenses-database"]
-    for workload in manifests.component("api", "migration"):
+    for workload in manifests.component("api", "worker", "migration"):
         mounts = {each["mountPath"]: each["name"] for each in workload.containers[0]["volumeMounts"]}
         volumes = {each["name"]: each for each in workload.pod["volumes"]}
         for variable, secret, key in (
@@ -104,7 +104,7 @@ def test_what_signs_and_where_the_database_is_are_mounted_where_the_settings_loo
 
 def test_the_database_s_secret_is_the_one_that_cloudnativepg_makes(production: Manifests):
     name = f"{production.one('Cluster')['metadata']['name']}-app"
-    for workload in production.component("api", "migration"):
+    for workload in production.component("api", "worker", "migration"):
         mounted = [each["secret"]["secretName"] for each in workload.pod["volumes"] if "secret" in each]
         assert name in mounted
 
@@ -138,6 +138,32 @@ def test_probes_ask_routes_that_are_there_and_only_readiness_asks_the_database(m
     assert set(paths.values()) <= {path for _, path, _, _ in routes}
 
 
+def test_the_worker_is_asked_on_the_port_on_which_it_answers(manifests: Manifests):
+    (container,) = manifests.worker.containers
+    defaults = {each.metadata["name"]: each.default for each in fields(Config)}
+    port = int(manifests.settings.get("EXPENSES_WORKER_PORT", defaults["EXPENSES_WORKER_PORT"]))
+    assert container["args"] == ["worker"]
+    assert [each["containerPort"] for each in container["ports"]] == [port]
+    paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")}
+    assert paths == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
+    assert manifests.worker.pod["serviceAccountName"] == manifests.api.pod["serviceAccountName"]
+
+
+def test_nobody_but_monitoring_reaches_the_worker(manifests: Manifests):
+    rules = [
+        rule
+        for policy in manifests.policies(manifests.worker.labels, "Ingress")
+        for rule in policy["spec"].get("ingress", [])
+    ]
+    monitoring = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert rules == [{"from": [monitoring], "ports": [{"protocol": "TCP", "port": 8081}]}]
+    assert all(
+        manifests.worker not in manifests.targets(each)
+        for each in manifests.of("Service")
+        if each["metadata"]["name"] == "expenses"
+    )
+
+
 def test_the_gateway_publishes_the_api_and_what_documents_it_and_nothing_else(production: Manifests):
     route, redirect = sorted(production.of("HTTPRoute"), key=lambda each: each["metadata"]["name"])
     (rule,) = route["spec"]["rules"]
@@ -160,7 +186,7 @@ def test_a_change_of_settings_is_a_rollout_and_the_old_ones_stay(production: Man
     """The name of the ConfigMap has its hash, so that of another release, with a newer setting, is another one."""
     names = {
         source["configMapRef"]["name"]
-        for workload in production.component("api", "migration")
+        for workload in production.component("api", "worker", "migration")
         for source in workload.containers[0]["envFrom"]
     }
     (name,) = names
@@ -195,6 +221,7 @@ def test_argo_cd_migrates_after_the_database_and_before_the_api(production: Mani
     # An autoscaler without its Deployment is unhealthy, and the sync would wait for it.
     after = ("Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget")
     assert all(waves[kind, "expenses"] > migration for kind in after)
+    assert waves["Deployment", "expenses-worker"] > migration
 
 
 def test_a_changed_job_breaks_neither_argo_cd_nor_flux(production: Manifests):

@@ -30,7 +30,7 @@ def annotations(workload: Workload) -> dict[str, str]:
 
 def test_a_monitor_scrapes_each_service_under_its_job(production: Manifests, jobs: set[str]):
     found = set()
-    for workload in production.component("api", "exporter"):
+    for workload in production.component("api", "worker", "exporter"):
         service = service_of(production, workload)
         labels = service["metadata"]["labels"]
         (monitor,) = (
@@ -61,7 +61,11 @@ def test_annotations_are_scraped_under_the_same_jobs_where_documented(
     command = ["promtool", "check", "service-discovery", "--timeout=2s", "prometheus.yml", scrape["job_name"]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     kept = [each["labels"] for each in json.loads(done.stdout) if each.get("labels")]
-    assert {(each["job"], each["__address__"]) for each in kept} == {("expenses", "pod:8080"), ("postgres", "pod:9187")}
+    assert {(each["job"], each["__address__"]) for each in kept} == {
+        ("expenses", "pod:8080"),
+        ("expenses-worker", "pod:8081"),
+        ("postgres", "pod:9187"),
+    }
     assert {each["job"] for each in kept} == jobs
 
 

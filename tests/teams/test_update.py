@@ -110,7 +110,8 @@ async def test_it_refuses_what_is_no_change(flat, db, subtests):
         ({"name": ""}, "/name", "too_short"),
         ({"currency": "EURO"}, "/currency", "invalid"),
         ({"archived": 1.5}, "/archived", "invalid"),
-        ({"deleted_at": None}, "/deleted_at", "unknown"),
+        ({"deleted_at": None}, "", "empty"),
+        ({"restored": True}, "/restored", "unknown"),
     ]:
         with subtests.test(str(change)):
             answer = await flat.owner.patch(flat.path, change)

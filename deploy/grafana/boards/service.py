@@ -15,6 +15,14 @@ def ours(metric: str) -> str:
     return f"({metric} and on (job, instance) build_info{{$selected}})"
 
 
+def of_replicas(metric: str) -> str:
+    """Return the query of a metric that the worker has as well: only of processes that clients connect to."""
+    return f"({metric} and on (job, instance) http_connections_max{{$selected}})"
+
+
+pool_in_use = (
+    'database_pool_connections{$selected, state="in_use"} / ignoring(state) database_pool_connections_max{$selected}'
+)
 glance = Row(
     "At a glance",
     [
@@ -22,7 +30,7 @@ glance = Row(
             "Replicas",
             "Replicas of the service that Prometheus reaches.",
             "none",
-            f"sum({ours('up{$selected}')}) or vector(0)",
+            f"sum({of_replicas(ours('up{$selected}'))}) or vector(0)",
             thresholds=[("red", None), ("green", 1)],
             alerts=["ServiceDown", "ReplicaDown"],
         ),
@@ -47,8 +55,7 @@ glance = Row(
             "Pool in use",
             "Share of the database connections in use, in the process where it is highest. At 100 % requests wait.",
             "percentunit",
-            'max(database_pool_connections{$selected, state="in_use"}'
-            " / ignoring(state) database_pool_connections_max{$selected})",
+            f"max({of_replicas(pool_in_use)})",
             thresholds=[("green", None), ("orange", 0.8), ("red", 0.95)],
             alerts=["PoolSaturated"],
         ),
@@ -130,6 +137,15 @@ saturation = Row(
             },
         ),
         chart(
+            "Followers that wait",
+            "Requests that are held until something changes, and how many of them end, by what ended them.",
+            "none",
+            {
+                "waiting": "sum(changes_waiting{$selected})",
+                "{{end}} a second": "sum by (end) (rate(changes_waits_total{$selected}[$__rate_interval]))",
+            },
+        ),
+        chart(
             "Event-loop lag, p99",
             "How late the event loop comes back. Above 100 ms something computes where it should wait.",
             "s",
@@ -176,7 +192,7 @@ process = Row(
         ),
         chart(
             "Versions and restarts",
-            "Replicas by the version that they run, and processes that started again.",
+            "Replicas and workers by the version that they run, and processes that started again.",
             "none",
             {
                 "version {{version}}": "count by (version) (build_info{$selected})",
@@ -186,10 +202,42 @@ process = Row(
     ],
 )
 
+worker = Row(
+    "Worker: what is due",
+    [
+        stat(
+            "Workers",
+            "Processes that do what is due, such as purging deleted teams. Without any, nothing of it is done.",
+            "none",
+            "count(count by (job, instance) (worker_lag_seconds{$selected})) or vector(0)",
+            thresholds=[("red", None), ("green", 1)],
+            alerts=["WorkerDown"],
+        ),
+        chart(
+            "How far behind",
+            "For how long the oldest thing that is due has been so, by task. It should be close to 0.",
+            "s",
+            {"{{task}}": or_zero("min by (task) (worker_lag_seconds{$selected})", "task")},
+            alerts=["WorkerBehind"],
+        ),
+        chart(
+            "Done and failed in the last hour",
+            "Things done that were due, such as teams purged, and failed tries, in the hour before each point.",
+            "none",
+            {
+                "{{task}} done": or_zero("sum by (task) (increase(worker_done_total{$selected}[1h]))", "task"),
+                "{{task}} failed": or_zero("sum by (task) (increase(worker_failures_total{$selected}[1h]))", "task"),
+            },
+            alerts=["WorkerBehind"],
+        ),
+    ],
+    [4, 10, 10],
+)
+
 service = dashboard(
     uid="expenses-service",
     title="Service",
     description=__doc__,
     period="1h",
-    rows=[glance, traffic, latency, saturation, process],
+    rows=[glance, traffic, latency, saturation, process, worker],
 )

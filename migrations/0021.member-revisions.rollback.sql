@@ -1,0 +1,2 @@
+drop index concurrently members_account_idx;
+drop index concurrently revisions_members_idx;

@@ -1,0 +1,1 @@
+drop index concurrently teams_deleted_at_idx;

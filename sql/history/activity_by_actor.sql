@@ -1,0 +1,5 @@
+-- like: activity_by_action
+-- What one actor wrote to a team, by some actions, last first. Each text to replace occurs exactly once in the other file.
+-- replace: activity_by_action(team_id, user_id, actions with activity_by_actor(team_id, user_id, actor, actions
+-- replace: What was written to a team by some actions with What one actor wrote to a team, by some actions
+-- replace: and revisions.action = wanted.action with and revisions.actor_id = :actor and revisions.action = wanted.action
